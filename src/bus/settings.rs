@@ -1,0 +1,267 @@
+//! Everything about a bus that its owner can set, with the defaults.
+//!
+//! Names that rumqttd's own configuration has are kept where they mean the same.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// One bus: who may connect, where, and how much of everything it takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What the bus is for; the second level of `req/…` and `msg/…` topics.
+    pub role: String,
+    /// Lets clients in that give neither user nor password; they are the user
+    /// named here, with its topic rules. Unset: everybody has to log in.
+    pub anonymous: Option<String>,
+    pub listeners: BTreeMap<String, Listener>,
+    pub users: BTreeMap<String, User>,
+    pub connections: Connections,
+    pub sessions: Sessions,
+    pub queues: Queues,
+    pub topics: Topics,
+}
+
+/// A place where the bus accepts connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Address and port; port 0 lets the system choose one.
+    pub listen: SocketAddr,
+    #[serde(default)]
+    pub transport: Transport,
+    /// Accepts sample passwords and anonymous access although `listen` is not a
+    /// loopback address.
+    #[serde(default)]
+    pub allow_insecure: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    #[default]
+    Tcp,
+    /// WebSocket at `/mqtt`, subprotocol `mqtt`.
+    Ws,
+}
+
+/// A user, and what it may do. In the patterns `%c` stands for the client id
+/// and `%u` for the user name, each as a whole level.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    pub password: String,
+    /// Topic filters that topics of a PUBLISH must match.
+    #[serde(default)]
+    pub publish: Vec<String>,
+    /// Topic filters that must cover the filter of a SUBSCRIBE.
+    #[serde(default)]
+    pub subscribe: Vec<String>,
+}
+
+/// Limits on connections and on what one connection may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Connections {
+    /// Connections at once, those that have not yet sent CONNECT included.
+    pub max_connections: usize,
+    /// Time for the WebSocket handshake and CONNECT together, in ms.
+    pub connection_timeout_ms: u64,
+    /// Largest packet taken from a client, in bytes, header included.
+    pub max_payload_size: u32,
+    /// Receive Maximum told to clients: QoS 2 publishes (and QoS 1 not yet
+    /// acknowledged) that one may have under way.
+    pub max_inflight_count: u16,
+    /// Topic aliases that a client may set on its connection.
+    pub max_topic_aliases: u16,
+    /// Topic aliases that skep sets for a client that allows so many or more.
+    pub max_outgoing_topic_aliases: u16,
+    /// Unsent bytes held for a connected client that reads slowly. Past this
+    /// QoS 0 is dropped, QoS 1 and 2 end the connection with 0x97.
+    pub max_backlog_bytes: usize,
+    /// Keep-alive imposed on clients that ask for none or for more, in s;
+    /// 0 imposes nothing.
+    pub max_keep_alive_s: u16,
+    /// Subscriptions of one client.
+    pub max_subscriptions: usize,
+    /// Messages per second that a client may publish, averaged over some
+    /// seconds; 0 is no limit. Past it the connection ends with 0x96.
+    pub max_publish_rate: u32,
+}
+
+/// Limits on what is held for clients that are away, and on retained messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sessions {
+    /// Longest session expiry interval granted, in s. Sessions live in memory:
+    /// they end with the process.
+    pub max_expiry_s: u32,
+    /// Sessions without a connection that are kept at once; past it the one
+    /// that has been away longest goes.
+    pub max_away: usize,
+    /// Messages held for one client that is away.
+    pub max_held_messages: usize,
+    /// Their bytes.
+    pub max_held_bytes: usize,
+    /// Retained messages on the bus; further ones are refused with 0x97.
+    pub max_retained: usize,
+    /// Bytes of retained messages on the bus.
+    pub max_retained_bytes: usize,
+}
+
+/// Limits on work queues (`$share/{group}/{filter}`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queues {
+    /// Messages that wait in one queue; past it publishers get 0x97.
+    pub max_messages: usize,
+    /// Bytes that wait in one queue.
+    pub max_bytes: usize,
+    /// How long work waits for somebody to serve it, in ms.
+    pub grace_ms: u64,
+    /// A message is set aside when so many members went away while holding it.
+    pub max_deaths: u32,
+}
+
+/// The topic engine: ordinary topics, wildcards, fan-out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Topics {
+    pub engine: Engine,
+    /// Distinct filters subscribed at once; past it SUBACK has 0x97.
+    pub max_filters: usize,
+    /// rumqttd's commit log, used with `engine = "rumqttd"` only: bytes in a
+    /// segment, and segments per filter.
+    pub max_segment_size: usize,
+    pub max_segment_count: usize,
+    /// Packets the rumqttd link may have waiting, with that engine only.
+    pub max_outgoing_packet_count: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// skep's own subscription tree.
+    #[default]
+    Tree,
+    /// rumqttd's router; see `docs/decisions/` for what it lacks.
+    Rumqttd,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            role: String::new(),
+            anonymous: None,
+            listeners: BTreeMap::new(),
+            users: BTreeMap::new(),
+            connections: Connections::default(),
+            sessions: Sessions::default(),
+            queues: Queues::default(),
+            topics: Topics::default(),
+        }
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Connections {
+            max_connections: 100_000,
+            connection_timeout_ms: 5_000,
+            max_payload_size: 16 * 1024 * 1024,
+            max_inflight_count: 1024,
+            max_topic_aliases: 16,
+            max_outgoing_topic_aliases: 16,
+            max_backlog_bytes: 16 * 1024 * 1024,
+            max_keep_alive_s: 0,
+            max_subscriptions: 1_000,
+            max_publish_rate: 0,
+        }
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Sessions {
+            max_expiry_s: 86_400,
+            max_away: 100_000,
+            max_held_messages: 1_000,
+            max_held_bytes: 16 * 1024 * 1024,
+            max_retained: 100_000,
+            max_retained_bytes: 256 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for Queues {
+    fn default() -> Self {
+        Queues { max_messages: 100_000, max_bytes: 256 * 1024 * 1024, grace_ms: 5_000, max_deaths: 3 }
+    }
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Topics {
+            engine: Engine::default(),
+            max_filters: 100_000,
+            max_segment_size: 1024 * 1024,
+            max_segment_count: 10,
+            max_outgoing_packet_count: 200,
+        }
+    }
+}
+
+impl Settings {
+    /// The backend as the sample has it: workers on 127.0.0.1:1883.
+    pub fn sample_backend() -> Settings {
+        let backend = User {
+            password: "def456".into(),
+            publish: strings(["req/#", "msg/#", "res/#", "log/#", "priv/#"]),
+            subscribe: strings(["req/#", "msg/#", "res/#", "log/#", "priv/%c/#"]),
+        };
+        Settings {
+            role: "backend".into(),
+            listeners: [listener("tcp", 1883, Transport::Tcp)].into(),
+            users: [("backend".into(), backend)].into(),
+            ..Settings::default()
+        }
+    }
+
+    /// The frontend as the sample has it: clients on 127.0.0.1:11883, and over
+    /// WebSocket on 127.0.0.1:18080; packets up to 256 KiB.
+    pub fn sample_frontend() -> Settings {
+        let frontend = User {
+            password: "abc123".into(),
+            publish: strings(["req/#"]),
+            subscribe: strings(["msg/#", "priv/%c"]),
+        };
+        let router = User {
+            password: "ghi789".into(),
+            publish: strings(["msg/#", "priv/#"]),
+            subscribe: strings(["req/#"]),
+        };
+        Settings {
+            role: "frontend".into(),
+            listeners: [listener("tcp", 11883, Transport::Tcp), listener("ws", 18080, Transport::Ws)].into(),
+            users: [("frontend".into(), frontend), ("router".into(), router)].into(),
+            connections: Connections {
+                max_payload_size: 256 * 1024,
+                max_backlog_bytes: 4 * 1024 * 1024,
+                max_subscriptions: 100,
+                ..Connections::default()
+            },
+            ..Settings::default()
+        }
+    }
+}
+
+fn strings<const N: usize>(of: [&str; N]) -> Vec<String> {
+    of.map(String::from).into()
+}
+
+fn listener(name: &str, port: u16, transport: Transport) -> (String, Listener) {
+    let listen = SocketAddr::from(([127, 0, 0, 1], port));
+    (name.into(), Listener { listen, transport, allow_insecure: false })
+}

@@ -1,0 +1,12 @@
+//! skep: two isolated MQTT buses and the JSON-RPC router between them.
+
+/// Client sessions that workers have bound: memory table, sled journal.
+pub mod bindings;
+/// One MQTT broker.
+pub mod bus;
+/// The settings file, its layers and their check.
+pub mod config;
+/// MQTT packets and topics on the wire.
+pub mod mqtt;
+/// What joins the buses.
+pub mod router;

@@ -1,0 +1,22 @@
+//! What its owner can set of the router.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Topics over which requests, responses and notifications that cross
+    /// buses are spread.
+    pub lanes: u8,
+    /// Salt of the router token; unset, the id of the backend that the call
+    /// came in on.
+    pub auth_salt: Option<String>,
+    /// How long requests in flight may take to finish at a graceful stop, in ms.
+    pub shutdown_wait_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { lanes: 2, auth_salt: None, shutdown_wait_ms: 2_000 }
+    }
+}
