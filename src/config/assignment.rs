@@ -24,9 +24,9 @@ pub enum AssignmentError {
 
 impl Assignment {
     /// An assignment to the key of these levels.
-    pub fn new<const N: usize>(key: [&str; N], value: impl Into<String>) -> Assignment {
+    pub fn new(key: &[&str], value: impl Into<String>) -> Assignment {
         Assignment {
-            key: key.map(String::from).into(),
+            key: key.iter().map(|level| (*level).to_owned()).collect(),
             value: value.into(),
         }
     }

@@ -20,8 +20,8 @@ use super::{Config, environment, file};
 /// Where settings are looked for, the later ones winning.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// A TOML file.
-    pub file: Option<PathBuf>,
+    /// A TOML file, and what named it.
+    pub file: Option<(PathBuf, Origin)>,
     /// The environment; only variables that begin with `SKEP_` are looked at.
     pub variables: Vec<(OsString, OsString)>,
     /// Options of the command, by the name that messages use for them.
@@ -53,8 +53,8 @@ impl Sources {
     /// Everything that is wrong, not only what was found first.
     pub fn load(&self) -> Result<Effective, Invalid> {
         let mut given = Given::default();
-        if let Some(path) = &self.file {
-            file::read(path, &mut given);
+        if let Some((path, named_by)) = &self.file {
+            file::read(path, named_by, &mut given);
         }
         environment::read(&self.variables, &mut given);
         for (flag, Assignment { key, value }) in &self.flags {

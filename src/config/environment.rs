@@ -95,29 +95,31 @@ fn find(
     };
     // A name may hold "__" itself, so all that fit are followed, and what gets
     // furthest is reported.
-    let mut fault: Option<Fault> = None;
+    let mut found: Vec<Vec<String>> = Vec::new();
+    let mut fault = None;
     for name in &children {
         let Some(after) = rest.strip_prefix(capitals(name).as_str()) else {
             continue;
         };
+        let key = key.child(name);
         if after.is_empty() {
-            return Ok(key.child(name).levels().to_vec());
-        }
-        let (Some(rest), Some(child)) = (after.strip_prefix("__"), node.child(name)) else {
-            continue;
-        };
-        match find(
-            rest,
-            &key.child(name),
-            child,
-            &defaults.child(node, name, &key.child(name), given),
-            given,
-        ) {
-            Ok(path) => return Ok(path),
-            Err(deeper) => fault = Some(deeper),
+            found.push(key.levels().to_vec());
+        } else if let (Some(rest), Some(child)) = (after.strip_prefix("__"), node.child(name)) {
+            match find(rest, &key, child, &defaults.child(node, name, &key, given), given) {
+                Ok(path) => found.push(path),
+                Err(deeper) => fault = Some(deeper),
+            }
         }
     }
-    Err(fault.unwrap_or_else(|| {
+    if let [first, second, ..] = found.as_slice() {
+        let (first, second) = (Key::from(first.clone()), Key::from(second.clone()));
+        let why = format!("the variable can mean {first} and {second}: use the file or --set");
+        return Err(Fault::Refused(why));
+    }
+    found.pop().ok_or_else(|| {
+        if let Some(fault) = fault {
+            return fault;
+        }
         let missing = rest.split("__").next().unwrap_or(rest);
         let known: Vec<String> = children.iter().map(|name| capitals(name)).collect();
         Fault::Variable {
@@ -129,8 +131,9 @@ fn find(
             },
             near: nearest(missing, known.iter().map(String::as_str)).map(String::from),
             known,
+            owner_names: matches!(node, Node::Named(..)),
         }
-    }))
+    })
 }
 
 /// A name as variables write it.

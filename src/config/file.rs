@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use toml::Value;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
+use toml::{Spanned, Value};
 
 use super::given::{Given, Raw};
 use super::key::Key;
@@ -11,20 +11,20 @@ use super::problem::{Fault, Origin, Problem};
 use super::schema::ROOT;
 
 /// Takes in a whole file. What is wrong with it goes to `given.problems`.
-pub(super) fn read(path: &Path, given: &mut Given) {
+pub(super) fn read(path: &Path, named_by: &Origin, given: &mut Given) {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&name, &text, given),
         Err(error) => given.problems.push(Problem {
             key: name,
-            origin: Origin::Flag("--config"),
+            origin: named_by.clone(),
             fault: Fault::Unreadable(error.to_string()),
         }),
     }
 }
 
 /// Takes in the text of a file that is called `name` in messages.
-pub(super) fn parse(name: &str, text: &str, given: &mut Given) {
+fn parse(name: &str, text: &str, given: &mut Given) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let lines = Lines::new(name, text);
     if !errors.is_empty() {
@@ -62,16 +62,18 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// The entries in the order of the text, so that problems come in it too.
     fn table(&self, table: &DeTable<'_>) -> Raw {
-        let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
-            let name: &std::borrow::Cow<'_, str> = key.get_ref();
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let entry = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
             let raw = match value.get_ref() {
                 DeValue::Table(inner) => self.table(inner),
                 other => Raw::Value(plain(other)),
             };
-            (name.to_string(), self.origin(key.span().start), raw)
+            (name.get_ref().to_string(), self.origin(name.span().start), raw)
         };
-        Raw::Table(table.iter().map(entry).collect())
+        Raw::Table(entries.into_iter().map(entry).collect())
     }
 }
 

@@ -1,13 +1,13 @@
 //! What the layers give, setting by setting, checked for form as it comes in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use toml::Value;
 
 use super::form::{Form, shown};
 use super::key::Key;
 use super::problem::{Fault, Origin, Problem};
-use super::schema::Node;
+use super::schema::{self, Node};
 use super::suggest::nearest;
 
 /// What a layer says, before it is known whether that makes sense.
@@ -107,10 +107,10 @@ impl Given {
             Some(child) => self.take(&key, child, origin, raw),
             None => {
                 let known = node.known();
-                let near = nearest(name, known.iter().copied()).map(|near| outer.child(near));
-                let near = near.or_else(|| elsewhere(name));
+                let near = nearest(name, known.iter().copied());
+                let near = near.map(|near| outer.child(near).to_string());
                 let fault = Fault::Unknown {
-                    near: near.map(|near| near.to_string()),
+                    near: near.or_else(|| elsewhere(outer, name)),
                     known: known.into_iter().map(String::from).collect(),
                 };
                 self.problems.push(Problem::new(&key, origin, fault));
@@ -123,7 +123,7 @@ impl Given {
         let nested = path.iter().rev().fold(raw, |inner, level| {
             Raw::Table(vec![(level.clone(), origin.clone(), inner)])
         });
-        self.take(&Key::root(), &super::schema::ROOT, origin, nested);
+        self.take(&Key::root(), &schema::ROOT, origin, nested);
     }
 
     fn table(&mut self, key: &Key, origin: &Origin) {
@@ -200,22 +200,26 @@ fn entries(table: toml::Table, origin: &Origin) -> Vec<(String, Origin, Raw)> {
     table.into_iter().map(entry).collect()
 }
 
-/// The setting of that name in another place, if there is just one kind of it.
-fn elsewhere(name: &str) -> Option<Key> {
-    let all = super::schema::settings();
-    let mut found = all
-        .into_iter()
-        .map(|(key, _)| key)
-        .filter(|key| key.last() == name);
-    let first = found.next()?;
-    // The same setting of a backend and of a frontend are one kind.
-    let tail = |key: &Key| key.levels().get(1..).map(<[String]>::to_vec);
-    let (place, more) = (tail(&first), found.next());
-    match more {
-        None => Some(first),
-        Some(second) if tail(&second) == place => Some(second),
-        Some(_) => None,
+/// The setting that has this name in another place: within the innermost of the
+/// groups around `outer` where there is one.
+fn elsewhere(outer: &Key, name: &str) -> Option<String> {
+    let mut within = Some(outer.clone());
+    while let Some(key) = within {
+        let mut found = Vec::new();
+        if let Some(node) = schema::node(&key) {
+            schema::collect(node, &key, &mut found);
+        }
+        found.retain(|(key, _)| key.last() == name);
+        // Backends and frontends have the same settings; other than that, a name
+        // that is there twice says nothing.
+        let tails: HashSet<_> = found.iter().map(|(key, _)| key.levels().get(1..)).collect();
+        if tails.len() == 1 {
+            let keys: Vec<String> = found.iter().map(|(key, _)| key.to_string()).collect();
+            return Some(keys.join(" or "));
+        }
+        within = key.parent();
     }
+    None
 }
 
 /// The kind of a value that is not to be shown.

@@ -35,12 +35,23 @@ impl fmt::Display for Origin {
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Error)]
-#[error("{key} ({origin}): {fault}")]
 pub struct Problem {
     /// The setting as written, or what stands in its place (a file, a variable).
     pub key: String,
     pub origin: Origin,
     pub fault: Fault,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { key, origin, fault } = self;
+        match origin {
+            Origin::Variable(name) if name == key => write!(f, "{key}: {fault}"),
+            // A syntax error: the file stands for a key, and is in the origin.
+            Origin::File { path, .. } if path == key => write!(f, "{origin}: {fault}"),
+            _ => write!(f, "{key} ({origin}): {fault}"),
+        }
+    }
 }
 
 impl Problem {
@@ -56,7 +67,7 @@ impl Problem {
 /// The ways in which a setting can be wrong.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Fault {
-    #[error("there is no such setting{}; known here: {}", did_you_mean(.near), .known.join(", "))]
+    #[error("there is no such setting{}; there are: {}", did_you_mean(.near), .known.join(", "))]
     Unknown {
         near: Option<String>,
         known: Vec<String>,
@@ -87,19 +98,31 @@ pub enum Fault {
     #[error("is not TOML: {0}")]
     Syntax(String),
 
-    #[error("the variable names no setting: no {missing} in {within}{}; known there: {}", did_you_mean(.near), .known.join(", "))]
+    #[error(
+        "the variable names no setting: there is no {missing} in {within}{}; there are: {}{}",
+        did_you_mean(.near), .known.join(", "), new_names(*.owner_names)
+    )]
     Variable {
         missing: String,
         within: String,
         near: Option<String>,
         known: Vec<String>,
+        /// The owner gives the names there.
+        owner_names: bool,
     },
 }
 
 fn did_you_mean(near: &Option<String>) -> String {
     match near {
-        Some(near) => format!("; did you mean {near}?"),
+        Some(near) => format!(" (did you mean {near}?)"),
         None => String::new(),
+    }
+}
+
+fn new_names(owner_names: bool) -> &'static str {
+    match owner_names {
+        true => " (variables can't make new ones: use the file or --set)",
+        false => "",
     }
 }
 

@@ -81,7 +81,7 @@ const TEN_YEARS_S: i64 = 10 * 365 * 24 * 3_600;
 const LARGEST_PACKET: i64 = 268_435_455 + 5;
 
 /// The whole tree.
-pub const ROOT: Node = Group(&[
+pub static ROOT: Node = Group(&[
     ("data", Setting(Form::Directory)),
     ("backend", Node::Named(Named::Backend, &BUS)),
     ("frontend", Node::Named(Named::Frontend, &BUS)),
@@ -193,20 +193,27 @@ impl Node {
     }
 }
 
+/// The node of a key; `None` where there is nothing.
+pub(super) fn node(key: &Key) -> Option<&'static Node> {
+    key.levels().iter().try_fold(&ROOT, |node, level| node.child(level))
+}
+
 /// Every setting with its form; what the owner names stands as a placeholder.
 pub fn settings() -> Vec<(Key, Form)> {
-    fn collect(node: &Node, key: &Key, into: &mut Vec<(Key, Form)>) {
-        match node {
-            Setting(form) | Optional(form) => into.push((key.clone(), *form)),
-            Group(children) => {
-                for (name, child) in *children {
-                    collect(child, &key.child(name), into);
-                }
-            }
-            Node::Named(named, each) => collect(each, &key.child(named.placeholder()), into),
-        }
-    }
     let mut all = Vec::new();
     collect(&ROOT, &Key::root(), &mut all);
     all
+}
+
+/// The same of one node, whose key is `key`.
+pub(super) fn collect(node: &Node, key: &Key, into: &mut Vec<(Key, Form)>) {
+    match node {
+        Setting(form) | Optional(form) => into.push((key.clone(), *form)),
+        Group(children) => {
+            for (name, child) in *children {
+                collect(child, &key.child(name), into);
+            }
+        }
+        Node::Named(named, each) => collect(each, &key.child(named.placeholder()), into),
+    }
 }
