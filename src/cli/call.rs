@@ -122,7 +122,11 @@ fn request(args: &Args) -> anyhow::Result<Request> {
 
 /// The option, else the variable.
 fn given(option: &Option<String>, variable: &str) -> Option<String> {
-    let from_variable = || std::env::var(variable).ok().filter(|value| !value.is_empty());
+    let from_variable = || {
+        std::env::var(variable)
+            .ok()
+            .filter(|value| !value.is_empty())
+    };
     option.clone().or_else(from_variable)
 }
 
@@ -153,7 +157,9 @@ fn params(args: &Args) -> anyhow::Result<Option<Value>> {
     let value: Value = serde_json::from_str(&text).context("the parameters are not JSON")?;
     // JSON-RPC 2.0, 4.2: parameters are a structured value.
     if !value.is_object() && !value.is_array() {
-        bail!("the parameters have to be a JSON object or list, such as '{{\"string\":\"hello\"}}'");
+        bail!(
+            "the parameters have to be a JSON object or list, such as '{{\"string\":\"hello\"}}'"
+        );
     }
     Ok(Some(value))
 }
@@ -182,7 +188,11 @@ fn send(request: &Request) -> Result<Value, Failure> {
 /// The exit status of a call that gave no result, and what to say of it.
 fn explain(request: &Request, failure: &Failure) -> (u8, String) {
     match failure {
-        Failure::Error { code, message, data } => {
+        Failure::Error {
+            code,
+            message,
+            data,
+        } => {
             let mut text = format!("error {code}: {message}");
             if let Some(data) = data {
                 text.push('\n');
@@ -192,11 +202,20 @@ fn explain(request: &Request, failure: &Failure) -> (u8, String) {
         }
         Failure::Timeout => {
             let waited = request.timeout.as_secs_f64();
-            (3, format!("skep call: no answer from {} within {waited} s", request.method))
+            (
+                3,
+                format!(
+                    "skep call: no answer from {} within {waited} s",
+                    request.method
+                ),
+            )
         }
         Failure::Connection(why) => {
             let (url, user) = (&request.url, &request.user);
-            (4, format!("skep call: can't connect to {url} as user {user:?}: {why}"))
+            (
+                4,
+                format!("skep call: can't connect to {url} as user {user:?}: {why}"),
+            )
         }
     }
 }

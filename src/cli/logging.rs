@@ -13,7 +13,9 @@ use tracing_subscriber::EnvFilter;
 pub fn start(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.filter)
         .with_context(|| format!("the log filter {:?} can't be used", log.filter))?;
-    let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let records = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr);
     let started = match log.format {
         LogFormat::Json => records.json().try_init(),
         LogFormat::Human => records.with_ansi(false).try_init(),

@@ -16,14 +16,14 @@ use clap::{Parser, Subcommand};
 /// Two isolated MQTT buses and the JSON-RPC router between them, in one process.
 ///
 /// Without a command, skep serves. Without a file and without options it listens
-/// on 127.0.0.1 with the sample users.
+/// on 127.0.0.1 with the sample users. Each command's --help tells its exit
+/// statuses.
 #[derive(Debug, Parser)]
 #[command(
     version,
     args_conflicts_with_subcommands = true,
     subcommand_precedence_over_arg = true,
     after_help = EXAMPLES,
-    after_long_help = LONG_EXAMPLES
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -35,6 +35,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(after_long_help = serve::EXIT_STATUS)]
     Serve(serve::Args),
     Check(check::Args),
     Call(call::Args),
@@ -54,25 +55,10 @@ impl Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  skep                                          serve, with ./rumqttd.toml if it is there
-  skep --set router.lanes=4 --data /var/lib/skep
-  skep check --config my.toml                   what is in force, and where from
-  skep call myapp.str.uc '{\"string\":\"hello\"}'";
-
-const LONG_EXAMPLES: &str = "\
-Examples:
-  skep                                          serve, with ./rumqttd.toml if it is there
-  skep --set router.lanes=4 --data /var/lib/skep
+  skep                                     serve, with ./rumqttd.toml if it is there
+  skep --data /var/lib/skep --set router.lanes=4
   skep --set frontend.frontend-1.listeners.ws.listen=127.0.0.1:0
-                                                WebSocket on any free port
-  SKEP_LOG=debug skep --log-format json         log everything, for programs
-  skep check --config my.toml                   what is in force, and where from
-  skep call myapp.str.uc '{\"string\":\"hello\"}'
-
-Exit status when serving:
-  0     stopped by SIGTERM or SIGINT, after what was under way had finished
-  1     the settings can't be used, a listener or the bindings can't be opened,
-        or a vital part failed
-  2     the command line can't be understood
-  130   stopped at once by a second signal, SIGINT
-  143   the same, SIGTERM";
+                                           WebSocket on any free port
+  SKEP_LOG=debug skep --log-format json    log everything, for programs
+  skep check --config my.toml              what is in force, and where from
+  skep call myapp.str.uc '{\"string\":\"hello\"}'";

@@ -14,15 +14,24 @@ use super::{limits, logging, welcome};
 /// Run both buses and the router between them (the default)
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[command(flatten)]
-    settings: SettingsArgs,
-
     /// Move a binding store that can't be read out of the way, and start without it
     ///
     /// Everybody who was logged in has to log in again. Says where it was moved to.
     #[arg(long)]
     set_aside_bindings: bool,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
+
+pub const EXIT_STATUS: &str = "\
+Exit status:
+  0     stopped by SIGTERM or SIGINT, after what was under way had finished
+  1     the settings can't be used, a listener or the bindings can't be opened,
+        or a vital part failed
+  2     the command line can't be understood
+  130   stopped at once by a second signal, SIGINT
+  143   the same, SIGTERM";
 
 pub fn run(args: &Args) -> ExitCode {
     let effective = match args.settings.load() {

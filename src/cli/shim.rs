@@ -28,7 +28,12 @@ pub enum StartError {
     #[error(transparent)]
     Settings(#[from] Invalid),
     #[error("bus {bus} can't listen on {address} (listener {name}): {error}")]
-    Listen { bus: String, name: String, address: SocketAddr, error: std::io::Error },
+    Listen {
+        bus: String,
+        name: String,
+        address: SocketAddr,
+        error: std::io::Error,
+    },
 }
 
 pub struct Skep {
@@ -39,9 +44,18 @@ pub struct Skep {
 impl Skep {
     pub async fn start(config: Config) -> Result<Skep, StartError> {
         config.check()?;
-        let backends = config.backend.iter().map(|(id, bus)| (Kind::Backend, id, bus));
-        let frontends = config.frontend.iter().map(|(id, bus)| (Kind::Frontend, id, bus));
-        let mut skep = Skep { listeners: Vec::new(), _sockets: Vec::new() };
+        let backends = config
+            .backend
+            .iter()
+            .map(|(id, bus)| (Kind::Backend, id, bus));
+        let frontends = config
+            .frontend
+            .iter()
+            .map(|(id, bus)| (Kind::Frontend, id, bus));
+        let mut skep = Skep {
+            listeners: Vec::new(),
+            _sockets: Vec::new(),
+        };
         for (kind, id, bus) in backends.chain(frontends) {
             skep.listen(kind, id, bus).await?;
         }
@@ -59,7 +73,13 @@ impl Skep {
             let socket = TcpListener::bind(listener.listen).await.map_err(failed)?;
             let address = socket.local_addr().map_err(failed)?;
             let (bus, name, transport) = (id.to_owned(), name.clone(), listener.transport);
-            self.listeners.push(Bound { bus, kind, name, transport, address });
+            self.listeners.push(Bound {
+                bus,
+                kind,
+                name,
+                transport,
+                address,
+            });
             self._sockets.push(socket);
         }
         Ok(())
@@ -83,7 +103,11 @@ pub fn set_aside_bindings(_data: &Path) -> anyhow::Result<()> {
 #[derive(Debug)]
 #[allow(dead_code)]
 pub enum Failure {
-    Error { code: i64, message: String, data: Option<serde_json::Value> },
+    Error {
+        code: i64,
+        message: String,
+        data: Option<serde_json::Value>,
+    },
     Timeout,
     Connection(String),
 }

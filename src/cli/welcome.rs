@@ -26,10 +26,14 @@ impl About {
     pub fn new(config: &Config) -> About {
         let sample = Settings::sample_frontend();
         let has_sample_login = |bus: &Settings| {
-            let user = |settings: &Settings| settings.users.get("frontend").map(|u| u.password.clone());
+            let user =
+                |settings: &Settings| settings.users.get("frontend").map(|u| u.password.clone());
             user(bus).is_some() && user(bus) == user(&sample)
         };
-        let frontends = config.frontend.iter().filter(|(_, bus)| has_sample_login(bus));
+        let frontends = config
+            .frontend
+            .iter()
+            .filter(|(_, bus)| has_sample_login(bus));
         About {
             data: config.data.display().to_string(),
             json: config.log.format == LogFormat::Json,
@@ -41,9 +45,19 @@ impl About {
         if self.json {
             for bound in listeners {
                 let (bus, name) = (&bound.bus, &bound.name);
-                info!(bus, kind = kind(bound), listener = name, url = url(bound), "listening");
+                info!(
+                    bus,
+                    kind = kind(bound),
+                    listener = name,
+                    url = url(bound),
+                    "listening"
+                );
             }
-            info!(version = env!("CARGO_PKG_VERSION"), data = self.data, "ready");
+            info!(
+                version = env!("CARGO_PKG_VERSION"),
+                data = self.data,
+                "ready"
+            );
             return;
         }
         let text = self.text(listeners);
@@ -53,7 +67,8 @@ impl About {
 
     fn text(&self, listeners: &[Bound]) -> String {
         let mut text = format!("skep {}\n", env!("CARGO_PKG_VERSION"));
-        let width = |of: fn(&Bound) -> &str| listeners.iter().map(|b| of(b).len()).max().unwrap_or(0);
+        let width =
+            |of: fn(&Bound) -> &str| listeners.iter().map(|b| of(b).len()).max().unwrap_or(0);
         let (kinds, buses, names) = (width(kind), width(|b| &b.bus), width(|b| &b.name));
         for bound in listeners {
             let (kind, bus, name, url) = (kind(bound), &bound.bus, &bound.name, url(bound));
@@ -100,4 +115,3 @@ fn url(bound: &Bound) -> String {
         Transport::Ws => format!("ws://{address}/mqtt"),
     }
 }
-

@@ -36,7 +36,7 @@ pub struct Effective {
 }
 
 /// One setting in force.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Entry {
     pub key: Key,
     /// `None` for a setting that may be left unset, and is.
@@ -222,22 +222,34 @@ pub(super) fn check_program(config: &Config) -> Result<(), Invalid> {
     }
 }
 
-impl fmt::Display for Effective {
-    /// One setting a line and where it comes from, secrets as `***`.
+impl fmt::Display for Entry {
+    /// As a line of TOML, with where it comes from; a secret as `***`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Entry {
+        let Entry {
             key,
             value,
             origin,
             secret,
-        } in &self.entries
-        {
-            match value {
-                None => writeln!(f, "# {key} is not set   # {origin}")?,
-                Some(_) if *secret => writeln!(f, "{key} = \"***\"   # {origin}")?,
-                Some(value) => writeln!(f, "{key} = {value}   # {origin}")?,
-            }
+        } = self;
+        match value {
+            None => write!(f, "# {key} is not set   # {origin}"),
+            Some(_) if *secret => write!(f, "{key} = \"***\"   # {origin}"),
+            Some(value) => write!(f, "{key} = {value}   # {origin}"),
         }
-        Ok(())
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Effective {
+    /// One setting a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entries
+            .iter()
+            .try_for_each(|entry| writeln!(f, "{entry}"))
     }
 }

@@ -105,7 +105,13 @@ fn find(
         if after.is_empty() {
             found.push(key.levels().to_vec());
         } else if let (Some(rest), Some(child)) = (after.strip_prefix("__"), node.child(name)) {
-            match find(rest, &key, child, &defaults.child(node, name, &key, given), given) {
+            match find(
+                rest,
+                &key,
+                child,
+                &defaults.child(node, name, &key, given),
+                given,
+            ) {
                 Ok(path) => found.push(path),
                 Err(deeper) => fault = Some(deeper),
             }

@@ -30,11 +30,17 @@ fn parse(name: &str, text: &str, given: &mut Given) {
     if !errors.is_empty() {
         // What could be read beside a syntax error may be read wrong, so
         // nothing else is said of such a file.
-        given.problems.extend(errors.iter().map(|error| Problem {
-            key: name.to_owned(),
-            origin: lines.origin(error.span().map_or(0, |span| span.start)),
-            fault: Fault::Syntax(error.message().to_owned()),
-        }));
+        let mut problems: Vec<Problem> = errors
+            .iter()
+            .map(|error| Problem {
+                key: name.to_owned(),
+                origin: lines.origin(error.span().map_or(0, |span| span.start)),
+                fault: Fault::Syntax(error.message().to_owned()),
+            })
+            .collect();
+        // The first thing wrong in a line is the cause of the others.
+        problems.dedup_by(|next, first| next.origin == first.origin);
+        given.problems.extend(problems);
         return;
     }
     let raw = lines.table(table.get_ref());
@@ -71,7 +77,11 @@ impl<'a> Lines<'a> {
                 DeValue::Table(inner) => self.table(inner),
                 other => Raw::Value(plain(other)),
             };
-            (name.get_ref().to_string(), self.origin(name.span().start), raw)
+            (
+                name.get_ref().to_string(),
+                self.origin(name.span().start),
+                raw,
+            )
         };
         Raw::Table(entries.into_iter().map(entry).collect())
     }

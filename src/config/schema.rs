@@ -195,7 +195,9 @@ impl Node {
 
 /// The node of a key; `None` where there is nothing.
 pub(super) fn node(key: &Key) -> Option<&'static Node> {
-    key.levels().iter().try_fold(&ROOT, |node, level| node.child(level))
+    key.levels()
+        .iter()
+        .try_fold(&ROOT, |node, level| node.child(level))
 }
 
 /// Every setting with its form; what the owner names stands as a placeholder.
