@@ -100,7 +100,7 @@ fn help_shows_examples_and_exit_statuses() {
             &[
                 "Usage: skep",
                 "Examples:",
-                "Exit status",
+                "exit statuses",
                 "serve",
                 "check",
                 "call",

@@ -1,8 +1,8 @@
 //! The settings of the whole program: read in layers, checked as a whole, with
 //! where each came from.
 //!
-//! [`Sources::load`] goes from the layers to [`Effective`] settings. A program
-//! that makes its own [`Config`] has it checked with [`Config::check`].
+//! `Sources::load` goes from the layers to `Effective` settings. A program that
+//! makes its own `Config` has it checked with `Config::check`.
 
 mod assignment;
 mod check;
