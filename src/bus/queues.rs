@@ -172,10 +172,9 @@ impl Queues {
         gone
     }
 
-    /// Messages that wait somewhere or that a member holds.
+    /// Messages that wait in a queue or that a member holds.
     pub fn unfinished(&self) -> usize {
-        let queued: usize = self.table.read().by_name.values().map(|queue| queue.unfinished()).sum();
-        queued + self.early.lock().messages
+        self.table.read().by_name.values().map(|queue| queue.unfinished()).sum()
     }
 
     pub fn list(&self) -> Vec<QueueInfo> {
