@@ -1,9 +1,37 @@
-//! The settings of the whole program, and where each came from.
+//! The settings of the whole program: read in layers, checked as a whole, with
+//! where each came from.
+//!
+//! [`Sources::load`] goes from the layers to [`Effective`] settings. A program
+//! that makes its own [`Config`] has it checked with [`Config::check`].
+
+mod assignment;
+mod check;
+mod defaults;
+mod effective;
+mod environment;
+mod exposure;
+mod file;
+mod form;
+mod given;
+mod key;
+mod log;
+mod pattern;
+mod problem;
+mod schema;
+mod suggest;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub use assignment::{Assignment, AssignmentError};
+pub use effective::{Effective, Entry, Sources};
+pub use form::Form;
+pub use key::Key;
+pub use log::{Log, LogFormat};
+pub use problem::{Fault, Invalid, Origin, Problem};
+pub use schema::settings;
 
 /// Everything `rumqttd.toml` can say. Buses are named by their bus id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +43,7 @@ pub struct Config {
     pub frontend: BTreeMap<String, crate::bus::Settings>,
     pub router: crate::router::Settings,
     pub bindings: crate::bindings::Settings,
+    pub log: Log,
 }
 
 impl Default for Config {
@@ -25,6 +54,18 @@ impl Default for Config {
             frontend: [("frontend-1".into(), crate::bus::Settings::sample_frontend())].into(),
             router: Default::default(),
             bindings: Default::default(),
+            log: Log::default(),
         }
+    }
+}
+
+impl Config {
+    /// Checks settings that a program made itself, by the rules that hold for a
+    /// file: ranges, names, and what has to go together.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first.
+    pub fn check(&self) -> Result<(), Invalid> {
+        effective::check_program(self)
     }
 }

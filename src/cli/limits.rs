@@ -1,0 +1,39 @@
+//! How many connections the system lets one process have.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use skep::config::Config;
+use tracing::{debug, warn};
+
+/// Files that are open beside connections: listeners, bindings, the runtime.
+const OTHER_FILES: u64 = 100;
+
+/// Raises the limit on open files to what the system allows at most; it is
+/// lower by default, for the sake of programs that use select().
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => debug!(from = limit.current, to = limit.maximum, "limit on open files raised"),
+        Err(error) => warn!(limit = limit.current, %error, "limit on open files can't be raised"),
+    }
+}
+
+/// Says so when the settings allow more connections than the system does.
+pub fn warn_if_too_few(config: &Config) {
+    let buses = config.backend.values().chain(config.frontend.values());
+    let wanted: u64 = buses.map(|bus| bus.connections.max_connections as u64).sum();
+    // No limit at all is `None`.
+    if let Some(limit) = getrlimit(Resource::Nofile).current
+        && limit < wanted.saturating_add(OTHER_FILES)
+    {
+        warn!(
+            limit,
+            max_connections = wanted,
+            "the system's limit on open files is below the connections that the settings allow: \
+             raise it (ulimit -n, LimitNOFILE=) or lower max_connections"
+        );
+    }
+}

@@ -1,0 +1,29 @@
+//! The log: records of `tracing`, on standard error.
+
+use std::io::{IsTerminal, stderr};
+
+use anyhow::Context;
+use skep::config::{Log, LogFormat};
+use tracing_subscriber::EnvFilter;
+
+/// Sends records where people and programs look for them, from now on.
+///
+/// # Errors
+/// If the filter isn't one; settings that were checked have a good one.
+pub fn start(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter)
+        .with_context(|| format!("the log filter {:?} can't be used", log.filter))?;
+    let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let started = match log.format {
+        LogFormat::Json => records.json().try_init(),
+        LogFormat::Human => records.with_ansi(false).try_init(),
+        LogFormat::Auto => records.with_ansi(colours()).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("the log can't be started: {error}"))
+}
+
+/// On a terminal, unless its owner asks all programs for none.
+fn colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && stderr().is_terminal()
+}

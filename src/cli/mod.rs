@@ -1,0 +1,78 @@
+//! The command line: what there is to type, and what each command returns.
+
+mod call;
+mod check;
+mod limits;
+mod logging;
+mod serve;
+mod settings;
+mod shim;
+mod welcome;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Two isolated MQTT buses and the JSON-RPC router between them, in one process.
+///
+/// Without a command, skep serves. Without a file and without options it listens
+/// on 127.0.0.1 with the sample users.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_precedence_over_arg = true,
+    after_help = EXAMPLES,
+    after_long_help = LONG_EXAMPLES
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    serve: serve::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Check(check::Args),
+    Call(call::Args),
+}
+
+impl Cli {
+    /// Does what was asked for; the status is the process's.
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            None => serve::run(&self.serve),
+            Some(Command::Serve(args)) => serve::run(&args),
+            Some(Command::Check(args)) => check::run(&args),
+            Some(Command::Call(args)) => call::run(&args),
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  skep                                          serve, with ./rumqttd.toml if it is there
+  skep --set router.lanes=4 --data /var/lib/skep
+  skep check --config my.toml                   what is in force, and where from
+  skep call myapp.str.uc '{\"string\":\"hello\"}'";
+
+const LONG_EXAMPLES: &str = "\
+Examples:
+  skep                                          serve, with ./rumqttd.toml if it is there
+  skep --set router.lanes=4 --data /var/lib/skep
+  skep --set frontend.frontend-1.listeners.ws.listen=127.0.0.1:0
+                                                WebSocket on any free port
+  SKEP_LOG=debug skep --log-format json         log everything, for programs
+  skep check --config my.toml                   what is in force, and where from
+  skep call myapp.str.uc '{\"string\":\"hello\"}'
+
+Exit status when serving:
+  0     stopped by SIGTERM or SIGINT, after what was under way had finished
+  1     the settings can't be used, a listener or the bindings can't be opened,
+        or a vital part failed
+  2     the command line can't be understood
+  130   stopped at once by a second signal, SIGINT
+  143   the same, SIGTERM";

@@ -1,0 +1,145 @@
+//! `skep serve`: runs the buses until a signal ends them.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use skep::config::{Config, Effective};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info};
+
+use super::settings::SettingsArgs;
+use super::shim::Skep;
+use super::{limits, logging, welcome};
+
+/// Run both buses and the router between them (the default)
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    settings: SettingsArgs,
+
+    /// Move a binding store that can't be read out of the way, and start without it
+    ///
+    /// Everybody who was logged in has to log in again. Says where it was moved to.
+    #[arg(long)]
+    set_aside_bindings: bool,
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    let effective = match args.settings.load() {
+        Ok(effective) => effective,
+        Err(invalid) => {
+            eprintln!("skep: {invalid}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match start(args, effective) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("skep: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
+    let config = effective.config;
+    logging::start(&config.log)?;
+    limits::raise_open_files();
+    limits::warn_if_too_few(&config);
+    let runtime = runtime()?;
+    let status = runtime.block_on(serve(args, config));
+    // A task that doesn't end by itself can't keep the process.
+    runtime.shutdown_background();
+    status
+}
+
+/// One worker thread a core: connections, router and bindings share them.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores)
+        .thread_name("skep-worker")
+        .enable_all()
+        .build()
+        .context("the system gives no threads to run on")
+}
+
+async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
+    let mut signals = Signals::new()?;
+    let about = welcome::About::new(&config);
+    if args.set_aside_bindings {
+        super::shim::set_aside_bindings(&config.data)?;
+    }
+    let mut skep = tokio::select! {
+        started = Skep::start(config) => started?,
+        signal = signals.next() => return Ok(signal.status()),
+    };
+    about.print(skep.listeners());
+
+    let failed = tokio::select! {
+        () = skep.failed() => true,
+        signal = signals.next() => {
+            info!(%signal, "stopping: requests under way may finish; a second signal stops at once");
+            false
+        }
+    };
+    if failed {
+        error!("stopping: a vital part failed");
+    }
+    tokio::select! {
+        () = skep.stop() => {
+            info!("stopped");
+            Ok(u8::from(failed))
+        }
+        signal = signals.next() => Ok(signal.status()),
+    }
+}
+
+/// The signals that end the process.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Interrupt,
+    Terminate,
+}
+
+impl Signals {
+    /// From now on signals no longer end the process by themselves.
+    fn new() -> anyhow::Result<Signals> {
+        let listen = |kind| signal(kind).context("signals can't be received");
+        Ok(Signals {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Ending {
+        tokio::select! {
+            _ = self.interrupt.recv() => Ending::Interrupt,
+            _ = self.terminate.recv() => Ending::Terminate,
+        }
+    }
+}
+
+impl Ending {
+    /// What a shell reports of a process that this signal ended: 128 and its number.
+    fn status(self) -> u8 {
+        match self {
+            Ending::Interrupt => 130,
+            Ending::Terminate => 143,
+        }
+    }
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Ending::Interrupt => "SIGINT",
+            Ending::Terminate => "SIGTERM",
+        })
+    }
+}

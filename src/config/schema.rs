@@ -1,0 +1,219 @@
+//! Every setting there is, with the form of its value. The structs of the parts
+//! hold the same keys; a test compares the two.
+
+use super::form::Form;
+use super::key::{Key, is_bare};
+
+/// A place in the tree of settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Node {
+    /// A setting that always has a value.
+    Setting(Form),
+    /// A setting that may be left unset.
+    Optional(Form),
+    /// Settings under names that are fixed.
+    Group(&'static [(&'static str, Node)]),
+    /// Things that the owner names, and the settings of each.
+    Named(Named, &'static Node),
+}
+
+/// What the owner gives names to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    Backend,
+    Frontend,
+    Listener,
+    User,
+}
+
+impl Named {
+    /// What it is, for messages.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Named::Backend | Named::Frontend => "bus",
+            Named::Listener => "listener",
+            Named::User => "user",
+        }
+    }
+
+    /// What stands for the name in documentation.
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Named::Backend | Named::Frontend => "ID",
+            Named::Listener => "NAME",
+            Named::User => "USER",
+        }
+    }
+
+    /// Checks a name; the error is what it has to be.
+    pub(super) fn check(self, name: &str) -> Result<(), &'static str> {
+        let (fits, allowed) = match self {
+            // `%u` puts the user name into a topic filter, as one level.
+            Named::User => (
+                !name.is_empty()
+                    && name.len() <= usize::from(u16::MAX)
+                    && !name.chars().any(|c| c.is_control() || "/+#".contains(c)),
+                "text without \"/\", \"+\", \"#\" and control characters",
+            ),
+            // A bus id is a part of `res/{id}-{lane}` and of caller addresses.
+            _ => (is_bare(name), "letters, digits, \"_\" and \"-\""),
+        };
+        if fits { Ok(()) } else { Err(allowed) }
+    }
+}
+
+use Node::{Group, Optional, Setting};
+
+const fn whole(min: i64, max: i64, unit: &'static str) -> Node {
+    Setting(Form::Whole { min, max, unit })
+}
+
+const fn at_least(min: i64, unit: &'static str) -> Node {
+    whole(min, i64::MAX, unit)
+}
+
+/// A day: longer than any of the waits it bounds can be meant to take.
+const DAY_MS: i64 = 24 * 3_600 * 1_000;
+/// Ten years, so that adding it to a point in time can't overflow.
+const TEN_YEARS_S: i64 = 10 * 365 * 24 * 3_600;
+/// [MQTT-2.1.4]: four length bytes hold 268,435,455; with them and the first
+/// byte a packet has five more.
+const LARGEST_PACKET: i64 = 268_435_455 + 5;
+
+/// The whole tree.
+pub static ROOT: Node = Group(&[
+    ("data", Setting(Form::Directory)),
+    ("backend", Node::Named(Named::Backend, &BUS)),
+    ("frontend", Node::Named(Named::Frontend, &BUS)),
+    ("router", ROUTER),
+    ("bindings", BINDINGS),
+    ("log", LOG),
+]);
+
+const BUS: Node = Group(&[
+    ("role", Setting(Form::Role)),
+    ("anonymous", Optional(Form::Text)),
+    ("listeners", Node::Named(Named::Listener, &LISTENER)),
+    ("users", Node::Named(Named::User, &USER)),
+    ("connections", CONNECTIONS),
+    ("sessions", SESSIONS),
+    ("queues", QUEUES),
+    ("topics", TOPICS),
+]);
+
+const LISTENER: Node = Group(&[
+    ("listen", Setting(Form::Address)),
+    ("transport", Setting(Form::OneOf(&["tcp", "ws"]))),
+    ("allow_insecure", Setting(Form::Switch)),
+]);
+
+const USER: Node = Group(&[
+    ("password", Setting(Form::Secret)),
+    ("publish", Setting(Form::Patterns)),
+    ("subscribe", Setting(Form::Patterns)),
+]);
+
+const CONNECTIONS: Node = Group(&[
+    ("max_connections", at_least(1, "connections")),
+    ("connection_timeout_ms", whole(1, DAY_MS, "ms")),
+    ("max_payload_size", whole(1, LARGEST_PACKET, "bytes")),
+    // [MQTT-3.2.2.3.3]: a Receive Maximum of 0 is a protocol error.
+    ("max_inflight_count", whole(1, u16::MAX as i64, "messages")),
+    ("max_topic_aliases", whole(0, u16::MAX as i64, "aliases")),
+    (
+        "max_outgoing_topic_aliases",
+        whole(0, u16::MAX as i64, "aliases"),
+    ),
+    ("max_backlog_bytes", at_least(1, "bytes")),
+    ("max_keep_alive_s", whole(0, u16::MAX as i64, "s")),
+    ("max_subscriptions", at_least(1, "subscriptions")),
+    ("max_publish_rate", whole(0, u32::MAX as i64, "messages/s")),
+]);
+
+const SESSIONS: Node = Group(&[
+    ("max_expiry_s", whole(0, u32::MAX as i64, "s")),
+    ("max_away", at_least(0, "sessions")),
+    ("max_held_messages", at_least(0, "messages")),
+    ("max_held_bytes", at_least(0, "bytes")),
+    ("max_retained", at_least(0, "messages")),
+    ("max_retained_bytes", at_least(0, "bytes")),
+]);
+
+const QUEUES: Node = Group(&[
+    ("max_messages", at_least(1, "messages")),
+    ("max_bytes", at_least(1, "bytes")),
+    ("grace_ms", whole(0, DAY_MS, "ms")),
+    ("max_deaths", whole(1, u32::MAX as i64, "members")),
+]);
+
+const TOPICS: Node = Group(&[
+    ("engine", Setting(Form::OneOf(&["tree", "rumqttd"]))),
+    ("max_filters", at_least(1, "filters")),
+    // rumqttd panics on segments under 1 KiB.
+    ("max_segment_size", at_least(1_024, "bytes")),
+    ("max_segment_count", at_least(1, "segments")),
+    ("max_outgoing_packet_count", at_least(1, "packets")),
+]);
+
+const ROUTER: Node = Group(&[
+    ("lanes", whole(1, u8::MAX as i64, "lanes")),
+    ("auth_salt", Optional(Form::Secret)),
+    ("shutdown_wait_ms", whole(0, DAY_MS, "ms")),
+]);
+
+const BINDINGS: Node = Group(&[("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
+
+const LOG: Node = Group(&[
+    ("filter", Setting(Form::LogFilter)),
+    ("format", Setting(Form::OneOf(&["auto", "human", "json"]))),
+]);
+
+impl Node {
+    /// The names known one level further in; none where the owner names things.
+    pub(super) fn known(&self) -> Vec<&'static str> {
+        match self {
+            Group(children) => children.iter().map(|(name, _)| *name).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The node of the name one level further in.
+    pub(super) fn child(&self, name: &str) -> Option<&'static Node> {
+        match self {
+            Group(children) => {
+                let children: &'static [_] = children;
+                children
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, node)| node)
+            }
+            Node::Named(_, each) => Some(each),
+            Setting(_) | Optional(_) => None,
+        }
+    }
+}
+
+/// The node of a key; `None` where there is nothing.
+pub(super) fn node(key: &Key) -> Option<&'static Node> {
+    key.levels().iter().try_fold(&ROOT, |node, level| node.child(level))
+}
+
+/// Every setting with its form; what the owner names stands as a placeholder.
+pub fn settings() -> Vec<(Key, Form)> {
+    let mut all = Vec::new();
+    collect(&ROOT, &Key::root(), &mut all);
+    all
+}
+
+/// The same of one node, whose key is `key`.
+pub(super) fn collect(node: &Node, key: &Key, into: &mut Vec<(Key, Form)>) {
+    match node {
+        Setting(form) | Optional(form) => into.push((key.clone(), *form)),
+        Group(children) => {
+            for (name, child) in *children {
+                collect(child, &key.child(name), into);
+            }
+        }
+        Node::Named(named, each) => collect(each, &key.child(named.placeholder()), into),
+    }
+}
