@@ -4,9 +4,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::bindings::{Bindings, OpenError};
 use crate::bus::{self, Bus, ListenError};
-use crate::config::Config;
+use crate::config::{Config, Invalid};
 use crate::router::{BusName, Router};
 
 /// How long clients have to take their DISCONNECT.
@@ -19,6 +21,8 @@ pub struct Skep {
     router: Router,
     bindings: Bindings,
     listeners: Vec<Bound>,
+    /// Tasks that must not end before we stop.
+    vital: JoinSet<()>,
 }
 
 /// What a bus is for.
@@ -54,8 +58,8 @@ impl Bound {
 /// Why skep does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("bus id {0:?} is not 1 to 64 letters, digits, `_` or `-`")]
-    BusId(String),
+    #[error(transparent)]
+    Settings(#[from] Invalid),
     #[error(transparent)]
     Bindings(#[from] OpenError),
     #[error(transparent)]
@@ -67,16 +71,10 @@ impl Skep {
     /// the buses run on from then on.
     ///
     /// # Errors
-    /// A data directory that another process has, damaged bindings, or an
+    /// Settings that can't be, a data directory that another process has, damaged bindings, or an
     /// address that can't be listened on.
     pub async fn start(config: Config) -> Result<Skep, StartError> {
-        let ids = config.backend.keys().chain(config.frontend.keys());
-        let is_name = |id: &str| {
-            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-        };
-        if let Some(bad) = ids.into_iter().find(|id| !is_name(id)) {
-            return Err(StartError::BusId(bad.clone()));
-        }
+        config.check()?;
         let bindings = Bindings::open(&config.data, &config.bindings)?;
         let router = Router::new(config.router, bindings.clone());
 
@@ -101,7 +99,7 @@ impl Skep {
             .collect();
         router.join(backends.clone(), frontends.clone());
 
-        let mut skep = Skep { backends, frontends, router, bindings, listeners: Vec::new() };
+        let mut skep = Skep { backends, frontends, router, bindings, listeners: Vec::new(), vital: JoinSet::new() };
         if let Err(error) = skep.listen().await {
             skep.stop().await;
             return Err(error.into());
@@ -114,7 +112,7 @@ impl Skep {
         let backends = self.backends.iter().map(|bus| (Kind::Backend, bus));
         let frontends = self.frontends.iter().map(|bus| (Kind::Frontend, bus));
         for (kind, bus) in backends.chain(frontends) {
-            for bus::Bound { name, transport, address } in bus.listen().await? {
+            for bus::Bound { name, transport, address } in bus.listen(&mut self.vital).await? {
                 self.listeners.push(Bound { bus: bus.id().into(), kind, name, transport, address });
             }
         }
@@ -140,6 +138,18 @@ impl Skep {
 
     pub fn bindings(&self) -> &Bindings {
         &self.bindings
+    }
+
+    /// Comes back only if a part that skep can't do without has died, which is
+    /// a bug: better to end, and be started again, than to be silently half
+    /// there.
+    pub async fn failed(&mut self) {
+        while let Some(ended) = self.vital.join_next().await {
+            if ended.is_err() {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 
     /// Stops gracefully: no new connections, requests in flight are answered

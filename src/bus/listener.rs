@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::mqtt::Reason;
 
@@ -39,11 +40,12 @@ pub struct ListenError {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Bus {
-    /// Opens all listeners, then starts to accept; needs a tokio runtime.
+    /// Opens all listeners, then starts to accept; needs a tokio runtime. Puts
+    /// the tasks that the bus lives by into `vital`: they end when it stops.
     ///
     /// # Errors
     /// An address that can't be listened on; nothing has been accepted then.
-    pub async fn listen(&self) -> Result<Vec<Bound>, ListenError> {
+    pub async fn listen(&self, vital: &mut JoinSet<()>) -> Result<Vec<Bound>, ListenError> {
         let mut opened = Vec::new();
         for (name, listener) in &self.limits().listeners {
             let address = listener.listen;
@@ -54,9 +56,9 @@ impl Bus {
         }
         let (sockets, bound): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
         for (socket, bound) in sockets.into_iter().zip(&bound) {
-            tokio::spawn(self.clone().accept(socket, bound.name.as_str().into(), bound.transport));
+            vital.spawn(self.clone().accept(socket, bound.name.as_str().into(), bound.transport));
         }
-        tokio::spawn(self.clone().keep_time());
+        vital.spawn(self.clone().keep_time());
         Ok(bound)
     }
 

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use skep::config::{Config, Effective};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::settings::SettingsArgs;
-use super::shim::Skep;
+use skep::Skep;
 use super::{limits, logging, welcome};
 
 /// Run both buses and the router between them (the default)
@@ -68,7 +68,10 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
     let mut signals = Signals::new()?;
     let about = welcome::About::new(&config);
     if args.set_aside_bindings {
-        super::shim::set_aside_bindings(&config.data)?;
+        match skep::bindings::set_aside(&config.data)? {
+            Some(to) => warn!("bindings moved to {}: everybody has to log in again", to.display()),
+            None => info!("no bindings to set aside in {}", config.data.display()),
+        }
     }
     let mut skep = tokio::select! {
         started = Skep::start(config) => started?,

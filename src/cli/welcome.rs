@@ -8,7 +8,7 @@ use skep::bus::{Settings, Transport};
 use skep::config::{Config, LogFormat};
 use tracing::info;
 
-use super::shim::{Bound, Kind};
+use skep::{Bound, Kind};
 
 /// What the welcome needs of the settings.
 pub struct About {

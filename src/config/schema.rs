@@ -156,6 +156,7 @@ const TOPICS: Node = Group(&[
 ]);
 
 const ROUTER: Node = Group(&[
+    ("enabled", Setting(Form::Switch)),
     ("lanes", whole(1, u8::MAX as i64, "lanes")),
     ("auth_salt", Optional(Form::Secret)),
     ("shutdown_wait_ms", whole(0, DAY_MS, "ms")),

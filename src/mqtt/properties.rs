@@ -232,9 +232,16 @@ pub fn response_topic(raw: &[u8]) -> Option<&str> {
 }
 
 pub fn write_user_property(out: &mut Vec<u8>, name: &str, value: &str) {
+    write_user_property_of(out, name, &[value]);
+}
+
+/// The same with a value of several parts, at most 65,535 bytes together.
+pub fn write_user_property_of(out: &mut Vec<u8>, name: &str, value: &[&str]) {
     out.push(id::USER_PROPERTY as u8);
     write_field(out, name.as_bytes());
-    write_field(out, value.as_bytes());
+    let len: usize = value.iter().map(|part| part.len()).sum();
+    out.extend_from_slice(&(len as u16).to_be_bytes());
+    value.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
 pub fn write_response_topic(out: &mut Vec<u8>, topic: &str) {

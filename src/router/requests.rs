@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::bus::{Batch, Bus, Hook, Inbound, Message, Publication, Undeliverable};
-use crate::mqtt::{QoS, Reason, write_response_topic, write_user_property};
+use crate::mqtt::{QoS, Reason, write_response_topic, write_user_property, write_user_property_of};
 
 use super::Core;
 use super::jsonrpc::{INVALID_REQUEST, NOT_AVAILABLE, OVERLOADED, RpcError, SHUTTING_DOWN};
@@ -115,24 +115,11 @@ impl Requests {
     fn write_properties(&self, client: &str, out: &mut Vec<u8>) {
         write_response_topic(out, &self.response_topic);
         write_user_property(out, "clid", client);
-        let mut addr = [0u8; 320];
-        let addr = join(&mut addr, &["priv/", client, "@", &self.frontend]);
-        write_user_property(out, "addr", addr);
+        write_user_property_of(out, "addr", &["priv/", client, "@", &self.frontend]);
         self.core.bindings.touch(client, |auth| {
             if !auth.is_empty() {
                 write_user_property(out, "auth", auth);
             }
         });
     }
-}
-
-/// Puts `parts` together in `buffer`, which is large enough for a caller's id
-/// (23 bytes) and a bus id (at most 256, as the settings are checked for).
-fn join<'b>(buffer: &'b mut [u8], parts: &[&str]) -> &'b str {
-    let mut len = 0;
-    for part in parts {
-        buffer[len..][..part.len()].copy_from_slice(part.as_bytes());
-        len += part.len();
-    }
-    std::str::from_utf8(&buffer[..len]).unwrap_or_default()
 }
