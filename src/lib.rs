@@ -10,3 +10,7 @@ pub mod config;
 pub mod mqtt;
 /// What joins the buses.
 pub mod router;
+/// All of it together, started and stopped.
+mod skep;
+
+pub use skep::{Bound, Kind, Skep, StartError};

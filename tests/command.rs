@@ -17,10 +17,7 @@ struct Skep {
 fn skep(args: &[&str]) -> Skep {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
-    command
-        .args(args)
-        .current_dir(dir.path())
-        .stdin(Stdio::null());
+    command.args(args).current_dir(dir.path()).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SKEP_") {
             command.env_remove(name);
@@ -46,11 +43,7 @@ impl Skep {
 
     /// Runs it with that text piped in.
     fn run_with(mut self, stdin: &str) -> Ran {
-        let piped = self
-            .command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let piped = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap();
         // A command that refuses its options reads nothing.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
@@ -81,11 +74,7 @@ impl Ran {
         assert_eq!(self.status, Some(status), "{self:?}");
         assert_eq!(self.stdout, "", "{self:?}");
         for part in parts {
-            assert!(
-                self.stderr.contains(part),
-                "{part:?} is not in: {}",
-                self.stderr
-            );
+            assert!(self.stderr.contains(part), "{part:?} is not in: {}", self.stderr);
         }
     }
 }
@@ -95,81 +84,42 @@ impl Ran {
 #[test]
 fn help_shows_examples_and_exit_statuses() {
     for (args, parts) in [
-        (
-            &["--help"][..],
-            &[
-                "Usage: skep",
-                "Examples:",
-                "exit statuses",
-                "serve",
-                "check",
-                "call",
-            ][..],
-        ),
+        (&["--help"][..], &["Usage: skep", "Examples:", "exit statuses", "serve", "check", "call"][..]),
         (&["-h"], &["Examples:", "--set"]),
-        (
-            &["serve", "--help"],
-            &["--set-aside-bindings", "Exit status"],
-        ),
+        (&["serve", "--help"], &["--set-aside-bindings", "Exit status"]),
         (&["check", "--help"], &["--config", "Exit status"]),
-        (
-            &["call", "--help"],
-            &["Examples:", "--timeout", "Exit status", "--password-file"],
-        ),
+        (&["call", "--help"], &["Examples:", "--timeout", "Exit status", "--password-file"]),
     ] {
         let ran = skep(args).run();
         assert_eq!(ran.status, Some(0), "{ran:?}");
         for part in parts {
-            assert!(
-                ran.stdout.contains(part),
-                "{args:?}: no {part:?} in {}",
-                ran.stdout
-            );
+            assert!(ran.stdout.contains(part), "{args:?}: no {part:?} in {}", ran.stdout);
         }
     }
 }
 
 #[test]
 fn version_is_the_packages() {
-    assert_eq!(
-        skep(&["--version"]).run().stdout,
-        format!("skep {}\n", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(skep(&["--version"]).run().stdout, format!("skep {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_status_2() {
     skep(&["chek"]).run().refused(2, &["chek"]);
-    skep(&["--no-such-option"])
-        .run()
-        .refused(2, &["--no-such-option"]);
-    skep(&["check", "--set", "router.lanes"])
-        .run()
-        .refused(2, &["KEY=VALUE"]);
-    skep(&["check", "--set", "a b=1"])
-        .run()
-        .refused(2, &["a b", "dotted key"]);
-    skep(&["check", "--log-format", "xml"])
-        .run()
-        .refused(2, &["auto, human, json"]);
+    skep(&["--no-such-option"]).run().refused(2, &["--no-such-option"]);
+    skep(&["check", "--set", "router.lanes"]).run().refused(2, &["KEY=VALUE"]);
+    skep(&["check", "--set", "a b=1"]).run().refused(2, &["a b", "dotted key"]);
+    skep(&["check", "--log-format", "xml"]).run().refused(2, &["auto, human, json"]);
 }
 
 // skep check
 
 #[test]
 fn check_prints_what_is_in_force_and_where_each_setting_comes_from() {
-    let ran = skep(&[
-        "check",
-        "--data",
-        "/a",
-        "--set",
-        "router.lanes=3",
-        "--log",
-        "debug",
-    ])
-    .variable("SKEP_BINDINGS__SESSION_TIMEOUT_S", "60")
-    .file("rumqttd.toml", "\n[frontend.web.queues]\ngrace_ms = 7\n")
-    .run();
+    let ran = skep(&["check", "--data", "/a", "--set", "router.lanes=3", "--log", "debug"])
+        .variable("SKEP_BINDINGS__SESSION_TIMEOUT_S", "60")
+        .file("rumqttd.toml", "\n[frontend.web.queues]\ngrace_ms = 7\n")
+        .run();
     assert_eq!(ran.status, Some(0), "{ran:?}");
     for line in [
         "data = \"/a\"   # --data",
@@ -180,11 +130,7 @@ fn check_prints_what_is_in_force_and_where_each_setting_comes_from() {
         "frontend.web.role = \"frontend\"   # default",
         "# router.auth_salt is not set   # default",
     ] {
-        assert!(
-            ran.stdout.lines().any(|printed| printed == line),
-            "no {line} in {}",
-            ran.stdout
-        );
+        assert!(ran.stdout.lines().any(|printed| printed == line), "no {line} in {}", ran.stdout);
     }
 }
 
@@ -199,22 +145,11 @@ fn check_shows_no_password_and_no_salt() {
 
 #[test]
 fn what_check_prints_is_a_settings_file() {
-    let printed = skep(&[
-        "check",
-        "--set",
-        "frontend.frontend-1.users.\"a.b\".password=x",
-    ])
-    .run()
-    .stdout;
-    let again = skep(&["check", "--config", "printed.toml"])
-        .file("printed.toml", &printed)
-        .run();
+    let printed = skep(&["check", "--set", "frontend.frontend-1.users.\"a.b\".password=x"]).run().stdout;
+    let again = skep(&["check", "--config", "printed.toml"]).file("printed.toml", &printed).run();
     assert_eq!(again.status, Some(0), "{again:?}");
     let settings = |text: &str| -> Vec<String> {
-        text.lines()
-            .filter_map(|line| line.split("   # ").next())
-            .map(String::from)
-            .collect()
+        text.lines().filter_map(|line| line.split("   # ").next()).map(String::from).collect()
     };
     assert_eq!(settings(&printed), settings(&again.stdout));
 }
@@ -222,14 +157,7 @@ fn what_check_prints_is_a_settings_file() {
 #[test]
 fn check_reports_everything_wrong_and_prints_nothing() {
     let ran = skep(&["check", "--set", "router.lanes=0", "--set", "nothing=1"]);
-    ran.run().refused(
-        1,
-        &[
-            "2 settings can't be used",
-            "router.lanes (--set)",
-            "nothing (--set)",
-        ],
-    );
+    ran.run().refused(1, &["2 settings can't be used", "router.lanes (--set)", "nothing (--set)"]);
 }
 
 #[test]
@@ -237,13 +165,7 @@ fn serve_refuses_the_same_settings_as_check() {
     for args in [&[][..], &["serve"]] {
         let set = ["--set", "backend.backend-1.listeners.tcp.listen=0.0.0.0:0"];
         let ran = skep(&[args, &set].concat()).run();
-        ran.refused(
-            1,
-            &[
-                "a setting can't be used",
-                "\"backend\" has a sample password",
-            ],
-        );
+        ran.refused(1, &["a setting can't be used", "\"backend\" has a sample password"]);
     }
 }
 
@@ -255,16 +177,10 @@ fn the_file_is_the_named_one_or_else_the_usual_one() {
             .file("a.toml", "router.lanes = 12")
             .file("b.toml", "router.lanes = 13")
             .run();
-        let line = ran
-            .stdout
-            .lines()
-            .find(|line| line.starts_with("router.lanes"));
+        let line = ran.stdout.lines().find(|line| line.starts_with("router.lanes"));
         line.unwrap().to_owned()
     };
-    assert_eq!(
-        lanes(skep(&["check"])),
-        "router.lanes = 11   # rumqttd.toml:1"
-    );
+    assert_eq!(lanes(skep(&["check"])), "router.lanes = 11   # rumqttd.toml:1");
     let variable = skep(&["check"]).variable("SKEP_CONFIG", "a.toml");
     assert_eq!(lanes(variable), "router.lanes = 12   # a.toml:1");
     let option = skep(&["check", "--config", "b.toml"]).variable("SKEP_CONFIG", "a.toml");
@@ -273,9 +189,7 @@ fn the_file_is_the_named_one_or_else_the_usual_one() {
 
 #[test]
 fn a_named_file_has_to_be_there() {
-    skep(&["check", "--config", "x.toml"])
-        .run()
-        .refused(1, &["x.toml (--config): can't be read"]);
+    skep(&["check", "--config", "x.toml"]).run().refused(1, &["x.toml (--config): can't be read"]);
     let named = skep(&["check"]).variable("SKEP_CONFIG", "x.toml").run();
     named.refused(1, &["x.toml (SKEP_CONFIG): can't be read"]);
 }
@@ -300,33 +214,18 @@ const FREE_PORTS: [&str; 6] = [
 
 fn serve(args: &[&str]) -> Serving {
     let Skep { dir, mut command } = skep(&[&FREE_PORTS, args].concat());
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
-    Serving {
-        child,
-        stdout,
-        _dir: dir,
-    }
+    Serving { child, stdout, _dir: dir }
 }
 
 impl Serving {
     /// What it prints until a call to try, which comes last.
     fn welcome(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        while !lines
-            .last()
-            .is_some_and(|line: &String| line.contains("skep call"))
-        {
+        while !lines.last().is_some_and(|line: &String| line.contains("skep call")) {
             let mut line = String::new();
-            assert_ne!(
-                self.stdout.read_line(&mut line).unwrap(),
-                0,
-                "it ended after {lines:?}"
-            );
+            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "it ended after {lines:?}");
             lines.push(line.trim_end().to_owned());
         }
         lines
@@ -338,12 +237,7 @@ impl Serving {
 
     fn end(mut self) -> (Option<i32>, String) {
         let mut stderr = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut stderr)
-            .unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         (self.child.wait().unwrap().code(), stderr)
     }
 }
@@ -358,11 +252,7 @@ impl Drop for Serving {
 
 /// The address in the line of that listener.
 fn address(welcome: &[String], bus: &str, listener: &str) -> SocketAddr {
-    let words = |line: &String| {
-        line.split_whitespace()
-            .map(String::from)
-            .collect::<Vec<_>>()
-    };
+    let words = |line: &String| line.split_whitespace().map(String::from).collect::<Vec<_>>();
     let mut lines = welcome.iter().map(words);
     let line = lines.find(|words| words.get(1..3) == Some(&[bus.to_owned(), listener.to_owned()]));
     let url = line.unwrap()[3].clone();
@@ -375,15 +265,8 @@ fn serve_tells_where_each_listener_is_and_a_call_to_try() {
     let mut serving = serve(&["--data", "bindings"]);
     let welcome = serving.welcome();
     let text = welcome.join("\n");
-    assert!(
-        text.starts_with(&format!("skep {}\n", env!("CARGO_PKG_VERSION"))),
-        "{text}"
-    );
-    for (bus, listener) in [
-        ("backend-1", "tcp"),
-        ("frontend-1", "tcp"),
-        ("frontend-1", "ws"),
-    ] {
+    assert!(text.starts_with(&format!("skep {}\n", env!("CARGO_PKG_VERSION"))), "{text}");
+    for (bus, listener) in [("backend-1", "tcp"), ("frontend-1", "tcp"), ("frontend-1", "ws")] {
         TcpStream::connect(address(&welcome, bus, listener)).unwrap();
     }
     let frontend = address(&welcome, "frontend-1", "tcp");
@@ -412,8 +295,7 @@ fn a_log_for_programs_has_the_addresses_and_nothing_on_standard_output() {
     let mut log = BufReader::new(serving.child.stderr.take().unwrap()).lines();
     let mut urls = Vec::new();
     loop {
-        let record: serde_json::Value =
-            serde_json::from_str(&log.next().unwrap().unwrap()).unwrap();
+        let record: serde_json::Value = serde_json::from_str(&log.next().unwrap().unwrap()).unwrap();
         let fields = &record["fields"];
         match fields["message"].as_str() {
             Some("listening") => urls.push(fields["url"].as_str().unwrap().to_owned()),
@@ -422,10 +304,7 @@ fn a_log_for_programs_has_the_addresses_and_nothing_on_standard_output() {
         }
     }
     assert_eq!(urls.len(), 3, "{urls:?}");
-    assert!(
-        urls.iter()
-            .any(|url| url.starts_with("ws://127.0.0.1:") && url.ends_with("/mqtt"))
-    );
+    assert!(urls.iter().any(|url| url.starts_with("ws://127.0.0.1:") && url.ends_with("/mqtt")));
     serving.signal(Signal::INT);
     let mut printed = String::new();
     serving.stdout.read_to_string(&mut printed).unwrap();
@@ -441,11 +320,7 @@ fn an_address_in_use_says_which_listener_wanted_it() {
     let ran = skep(&[&FREE_PORTS[..], &["--set", &listen]].concat()).run();
     assert_eq!(ran.status, Some(1), "{ran:?}");
     for part in ["frontend-1", "ws", &address] {
-        assert!(
-            ran.stderr.contains(part),
-            "{part:?} is not in: {}",
-            ran.stderr
-        );
+        assert!(ran.stderr.contains(part), "{part:?} is not in: {}", ran.stderr);
     }
 }
 
@@ -454,48 +329,23 @@ fn an_address_in_use_says_which_listener_wanted_it() {
 #[test]
 fn a_call_that_makes_no_sense_is_status_2() {
     skep(&["call"]).run().refused(2, &["METHOD"]);
-    skep(&["call", "uc"])
-        .run()
-        .refused(2, &["a service and a method", "myapp.str.uc"]);
-    skep(&["call", "myapp..uc"])
-        .run()
-        .refused(2, &["a service and a method"]);
-    skep(&["call", "myapp.str/#.uc"])
-        .run()
-        .refused(2, &["a service and a method"]);
-    skep(&["call", "a.b", "{"])
-        .run()
-        .refused(2, &["the parameters are not JSON", "line 1"]);
-    skep(&["call", "a.b", "3"])
-        .run()
-        .refused(2, &["a JSON object or list"]);
-    skep(&["call", "a.b", "-"])
-        .run_with("[1,")
-        .refused(2, &["the parameters are not JSON"]);
-    skep(&["call", "a.b"])
-        .run_with("[1,")
-        .refused(2, &["the parameters are not JSON"]);
-    skep(&["call", "a.b", "--timeout", "0"])
-        .run()
-        .refused(2, &["number of seconds above 0"]);
-    skep(&["call", "a.b", "--timeout", "NaN"])
-        .run()
-        .refused(2, &["number of seconds above 0"]);
-    skep(&["call", "a.b", "--user", "web"])
-        .run()
-        .refused(2, &["\"web\" needs a password"]);
-    skep(&["call", "a.b", "--password-file", "no"])
-        .run()
-        .refused(2, &["password file no can't"]);
+    skep(&["call", "uc"]).run().refused(2, &["a service and a method", "myapp.str.uc"]);
+    skep(&["call", "myapp..uc"]).run().refused(2, &["a service and a method"]);
+    skep(&["call", "myapp.str/#.uc"]).run().refused(2, &["a service and a method"]);
+    skep(&["call", "a.b", "{"]).run().refused(2, &["the parameters are not JSON", "line 1"]);
+    skep(&["call", "a.b", "3"]).run().refused(2, &["a JSON object or list"]);
+    skep(&["call", "a.b", "-"]).run_with("[1,").refused(2, &["the parameters are not JSON"]);
+    skep(&["call", "a.b"]).run_with("[1,").refused(2, &["the parameters are not JSON"]);
+    skep(&["call", "a.b", "--timeout", "0"]).run().refused(2, &["number of seconds above 0"]);
+    skep(&["call", "a.b", "--timeout", "NaN"]).run().refused(2, &["number of seconds above 0"]);
+    skep(&["call", "a.b", "--user", "web"]).run().refused(2, &["\"web\" needs a password"]);
+    skep(&["call", "a.b", "--password-file", "no"]).run().refused(2, &["password file no can't"]);
 }
 
 #[test]
 fn a_call_to_nobody_is_status_4() {
     // Nothing listens on a port that was free a moment ago.
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for url in [format!("mqtt://{address}"), format!("ws://{address}/mqtt")] {
         let ran = skep(&["call", "a.b", "{}", "--url", &url, "--timeout", "20"]).run();
         ran.refused(4, &["can't connect to", &url]);

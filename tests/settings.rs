@@ -13,10 +13,7 @@ struct Layers {
 }
 
 fn layers() -> Layers {
-    Layers {
-        dir: tempfile::tempdir().unwrap(),
-        sources: Sources::default(),
-    }
+    Layers { dir: tempfile::tempdir().unwrap(), sources: Sources::default() }
 }
 
 fn file(text: &str) -> Layers {
@@ -34,9 +31,7 @@ impl Layers {
     }
 
     fn set(mut self, assignment: &str) -> Layers {
-        self.sources
-            .flags
-            .push(("--set", assignment.parse().unwrap()));
+        self.sources.flags.push(("--set", assignment.parse().unwrap()));
         self
     }
 
@@ -45,20 +40,14 @@ impl Layers {
     }
 
     fn config(&self) -> Config {
-        self.load()
-            .unwrap_or_else(|invalid| panic!("{invalid}"))
-            .config
+        self.load().unwrap_or_else(|invalid| panic!("{invalid}")).config
     }
 
     /// The problems as they are printed, the file's directory taken out.
     fn problems(&self) -> Vec<String> {
         let invalid = self.load().expect_err("these settings can't be used");
         let dir = format!("{}/", self.dir.path().display());
-        invalid
-            .problems
-            .iter()
-            .map(|problem| problem.to_string().replace(&dir, ""))
-            .collect()
+        invalid.problems.iter().map(|problem| problem.to_string().replace(&dir, "")).collect()
     }
 
     /// The only problem.
@@ -87,30 +76,16 @@ fn names<T>(map: &std::collections::BTreeMap<String, T>) -> Vec<&str> {
 fn without_any_layer_the_defaults_hold() {
     let effective = layers().load().unwrap();
     assert_eq!(effective.config, Config::default());
-    assert!(
-        effective
-            .entries
-            .iter()
-            .all(|entry| entry.origin == Origin::Default)
-    );
+    assert!(effective.entries.iter().all(|entry| entry.origin == Origin::Default));
 }
 
 #[test]
 fn the_defaults_are_what_the_framework_expects() {
     let config = Config::default();
     let (backend, frontend) = (&config.backend["backend-1"], &config.frontend["frontend-1"]);
-    assert_eq!(
-        backend.listeners["tcp"].listen.to_string(),
-        "127.0.0.1:1883"
-    );
-    assert_eq!(
-        frontend.listeners["tcp"].listen.to_string(),
-        "127.0.0.1:11883"
-    );
-    assert_eq!(
-        frontend.listeners["ws"].listen.to_string(),
-        "127.0.0.1:18080"
-    );
+    assert_eq!(backend.listeners["tcp"].listen.to_string(), "127.0.0.1:1883");
+    assert_eq!(frontend.listeners["tcp"].listen.to_string(), "127.0.0.1:11883");
+    assert_eq!(frontend.listeners["ws"].listen.to_string(), "127.0.0.1:18080");
     assert_eq!(frontend.listeners["ws"].transport, Transport::Ws);
     assert_eq!(backend.users["backend"].password, "def456");
     assert_eq!(frontend.users["frontend"].password, "abc123");
@@ -141,10 +116,7 @@ fn every_setting_tells_which_layer_it_came_from() {
         .load()
         .unwrap();
     let origin = |key: &str| {
-        let entry = effective
-            .entries
-            .iter()
-            .find(|entry| entry.key.to_string() == key);
+        let entry = effective.entries.iter().find(|entry| entry.key.to_string() == key);
         entry.unwrap().origin.to_string()
     };
     assert!(origin("router.lanes").ends_with("my.toml:3"));
@@ -157,8 +129,7 @@ fn every_setting_tells_which_layer_it_came_from() {
 
 #[test]
 fn a_file_that_names_a_bus_replaces_the_default_ones_of_its_kind() {
-    let config =
-        file("[backend.east]\n[backend.west.listeners.tcp]\nlisten = \"127.0.0.1:0\"").config();
+    let config = file("[backend.east]\n[backend.west.listeners.tcp]\nlisten = \"127.0.0.1:0\"").config();
     assert_eq!(names(&config.backend), ["east", "west"]);
     assert_eq!(names(&config.frontend), ["frontend-1"]);
 }
@@ -176,10 +147,7 @@ fn a_named_bus_starts_from_the_default_one_of_its_kind() {
 fn a_file_that_names_a_listener_replaces_the_default_ones_of_that_bus() {
     let config = file("[frontend.f.listeners.mine]\nlisten = \"127.0.0.1:7\"").config();
     assert_eq!(names(&config.frontend["f"].listeners), ["mine"]);
-    assert_eq!(
-        config.frontend["f"].listeners["mine"].transport,
-        Transport::Tcp
-    );
+    assert_eq!(config.frontend["f"].listeners["mine"].transport, Transport::Tcp);
     assert_eq!(names(&config.frontend["f"].users), ["frontend", "router"]);
 }
 
@@ -196,22 +164,10 @@ fn a_user_without_rules_has_the_recommended_ones_of_its_kind_of_bus() {
     let config = file(text).config();
     let frontend = &Config::default().frontend["frontend-1"].users;
     let web = &config.frontend["f"].users["web"];
-    assert_eq!(
-        (&web.publish, &web.subscribe),
-        (
-            &frontend["frontend"].publish,
-            &frontend["frontend"].subscribe
-        )
-    );
-    assert_eq!(
-        config.frontend["f"].users["router"].publish,
-        frontend["router"].publish
-    );
+    assert_eq!((&web.publish, &web.subscribe), (&frontend["frontend"].publish, &frontend["frontend"].subscribe));
+    assert_eq!(config.frontend["f"].users["router"].publish, frontend["router"].publish);
     let worker = &config.backend["b"].users["worker"];
-    assert_eq!(
-        worker.publish,
-        Config::default().backend["backend-1"].users["backend"].publish
-    );
+    assert_eq!(worker.publish, Config::default().backend["backend-1"].users["backend"].publish);
 }
 
 #[test]
@@ -272,34 +228,20 @@ fn variables_reach_names_with_dashes_and_dots() {
     let config = file("[backend.b-1.users.\"a.b\"]\npassword = \"x\"")
         .variable("SKEP_BACKEND__B_1__USERS__A_B__PASSWORD", "0123")
         .variable("SKEP_BACKEND__B_1__USERS__A_B__PUBLISH", "[\"log/#\"]")
-        .variable(
-            "SKEP_FRONTEND__FRONTEND_1__LISTENERS__WS__LISTEN",
-            "127.0.0.1:0",
-        )
+        .variable("SKEP_FRONTEND__FRONTEND_1__LISTENERS__WS__LISTEN", "127.0.0.1:0")
         .variable("SKEP_DATA", "/var/lib/skep")
         .config();
     let user = &config.backend["b-1"].users["a.b"];
-    assert_eq!(
-        (user.password.as_str(), user.publish.as_slice()),
-        ("0123", &["log/#".to_owned()][..])
-    );
-    assert_eq!(
-        config.frontend["frontend-1"].listeners["ws"].listen.port(),
-        0
-    );
+    assert_eq!((user.password.as_str(), user.publish.as_slice()), ("0123", &["log/#".to_owned()][..]));
+    assert_eq!(config.frontend["frontend-1"].listeners["ws"].listen.port(), 0);
     assert_eq!(config.data, Path::new("/var/lib/skep"));
 }
 
 #[test]
 fn a_variable_completes_a_user_whom_the_file_names() {
     let layers = file("[backend.b.users.worker]\n");
-    says(
-        &layers.problem(),
-        &["backend.b.users.worker.password (my.toml:1)", "is missing"],
-    );
-    let config = layers
-        .variable("SKEP_BACKEND__B__USERS__WORKER__PASSWORD", "x")
-        .config();
+    says(&layers.problem(), &["backend.b.users.worker.password (my.toml:1)", "is missing"]);
+    let config = layers.variable("SKEP_BACKEND__B__USERS__WORKER__PASSWORD", "x").config();
     assert_eq!(config.backend["b"].users["worker"].password, "x");
 }
 
@@ -327,40 +269,19 @@ fn empty_variables_and_those_of_others_are_left_alone() {
 #[test]
 fn a_variable_that_names_nothing_is_reported() {
     let problem = layers().variable("SKEP_ROUTER__LANE", "3").problem();
-    says(
-        &problem,
-        &[
-            "SKEP_ROUTER__LANE:",
-            "no LANE in router",
-            "did you mean LANES",
-            "AUTH_SALT",
-        ],
-    );
+    says(&problem, &["SKEP_ROUTER__LANE:", "no LANE in router", "did you mean LANES", "AUTH_SALT"]);
     let problem = layers().variable("SKEP_BACKEND__EAST__ROLE", "x").problem();
-    says(
-        &problem,
-        &["no EAST in backend", "BACKEND_1", "use the file or --set"],
-    );
+    says(&problem, &["no EAST in backend", "BACKEND_1", "use the file or --set"]);
     let problem = layers().variable("SKEP_LANES", "3").problem();
-    says(
-        &problem,
-        &["SKEP_LANES:", "no LANES in the settings", "ROUTER"],
-    );
+    says(&problem, &["SKEP_LANES:", "no LANES in the settings", "ROUTER"]);
 }
 
 #[test]
 fn a_variable_that_can_mean_two_things_is_reported() {
-    let problem =
-        file("[frontend]\n[backend.a-b]\n[backend.a_b.listeners.tcp]\nlisten=\"127.0.0.1:0\"")
-            .variable("SKEP_BACKEND__A_B__ROLE", "x")
-            .problem();
-    says(
-        &problem,
-        &[
-            "SKEP_BACKEND__A_B__ROLE",
-            "backend.a-b.role and backend.a_b.role",
-        ],
-    );
+    let problem = file("[frontend]\n[backend.a-b]\n[backend.a_b.listeners.tcp]\nlisten=\"127.0.0.1:0\"")
+        .variable("SKEP_BACKEND__A_B__ROLE", "x")
+        .problem();
+    says(&problem, &["SKEP_BACKEND__A_B__ROLE", "backend.a-b.role and backend.a_b.role"]);
 }
 
 // Wrong settings
@@ -368,145 +289,55 @@ fn a_variable_that_can_mean_two_things_is_reported() {
 #[test]
 fn an_unknown_setting_says_where_it_is_and_what_was_meant() {
     let problem = file("[router]\n\nlane = 3\n").problem();
-    says(
-        &problem,
-        &[
-            "router.lane (my.toml:3)",
-            "did you mean router.lanes?",
-            "auth_salt",
-        ],
-    );
+    says(&problem, &["router.lane (my.toml:3)", "did you mean router.lanes?", "auth_salt"]);
     let problem = layers().set("bridge.x=1").problem();
-    says(
-        &problem,
-        &[
-            "bridge (--set)",
-            "there are: data, backend, frontend, router, bindings, log",
-        ],
-    );
+    says(&problem, &["bridge (--set)", "there are: data, backend, frontend, router, bindings, log"]);
 }
 
 #[test]
 fn a_setting_in_the_wrong_group_says_which_is_the_right_one() {
-    let problem = layers()
-        .set("frontend.frontend-1.max_payload_size=1")
-        .problem();
-    says(
-        &problem,
-        &["did you mean frontend.frontend-1.connections.max_payload_size?"],
-    );
+    let problem = layers().set("frontend.frontend-1.max_payload_size=1").problem();
+    says(&problem, &["did you mean frontend.frontend-1.connections.max_payload_size?"]);
     let problem = layers().set("router.max_connections=1").problem();
-    says(
-        &problem,
-        &["backend.ID.connections.max_connections or frontend.ID.connections"],
-    );
+    says(&problem, &["backend.ID.connections.max_connections or frontend.ID.connections"]);
 }
 
 #[test]
 fn a_wrong_value_says_what_was_given_and_what_is_allowed() {
     let cases = [
-        (
-            "router.lanes=0",
-            "given 0, but it has to be a whole number of lanes from 1 to 255",
-        ),
+        ("router.lanes=0", "given 0, but it has to be a whole number of lanes from 1 to 255"),
         ("router.lanes=256", "given 256"),
         ("router.lanes=two", "given \"two\""),
         ("router.lanes=2.5", "given 2.5"),
         ("router={lanes=[2]}", "given [2]"),
         ("router.lanes={a=1}", "given { a = 1 }"),
-        (
-            "router=2",
-            "given 2, but it is a group of settings: lanes, auth_salt",
-        ),
-        (
-            "log.format=xml",
-            "given \"xml\", but it has to be \"auto\" or \"human\" or \"json\"",
-        ),
+        ("router=2", "given 2, but it is a group of settings: enabled, lanes, auth_salt"),
+        ("log.format=xml", "given \"xml\", but it has to be \"auto\" or \"human\" or \"json\""),
         ("log.filter=skep=loud", "such as \"info\""),
         ("data=", "the path of a directory"),
         ("bindings.session_timeout_s=0", "a whole number of s from 1"),
-        (
-            "frontend.frontend-1.connections.max_payload_size=0",
-            "of bytes from 1 to 268435460",
-        ),
-        (
-            "frontend.frontend-1.connections.max_payload_size=268435461",
-            "given 268435461",
-        ),
-        (
-            "frontend.frontend-1.connections.max_inflight_count=0",
-            "from 1 to 65535",
-        ),
-        (
-            "frontend.frontend-1.queues.max_messages=0",
-            "a whole number of messages, 1 or more",
-        ),
-        (
-            "frontend.frontend-1.topics.max_segment_size=1023",
-            "1024 or more",
-        ),
-        (
-            "frontend.frontend-1.topics.engine=hub",
-            "\"tree\" or \"rumqttd\"",
-        ),
-        (
-            "frontend.frontend-1.listeners.tcp.listen=localhost:1883",
-            "an IP address and a port",
-        ),
-        (
-            "frontend.frontend-1.listeners.tcp.listen=127.0.0.1:65536",
-            "an IP address and a port",
-        ),
-        (
-            "frontend.frontend-1.listeners.tcp.listen=127.0.0.1",
-            "an IP address and a port",
-        ),
-        (
-            "frontend.frontend-1.listeners.tcp.transport=tls",
-            "\"tcp\" or \"ws\"",
-        ),
-        (
-            "frontend.frontend-1.listeners.tcp.allow_insecure=yes",
-            "true or false",
-        ),
-        (
-            "frontend.frontend-1.role=_internal",
-            "beginning with a letter or a digit",
-        ),
-        (
-            "frontend.frontend-1.role=a/b",
-            "beginning with a letter or a digit",
-        ),
-        (
-            "frontend.frontend-1.users.frontend.publish=req/#",
-            "a list of topic patterns",
-        ),
-        (
-            "frontend.frontend-1.users.frontend.publish=[1]",
-            "a list of topic patterns",
-        ),
-        (
-            "frontend.frontend-1.users.frontend.publish=['a/#/b']",
-            "\"#\" has to be the whole last",
-        ),
-        (
-            "frontend.frontend-1.users.frontend.subscribe=['priv/x%c']",
-            "a whole level",
-        ),
-        (
-            "frontend.frontend-1.users.frontend.subscribe=['$share/a/b']",
-            "leave out",
-        ),
+        ("frontend.frontend-1.connections.max_payload_size=0", "of bytes from 1 to 268435460"),
+        ("frontend.frontend-1.connections.max_payload_size=268435461", "given 268435461"),
+        ("frontend.frontend-1.connections.max_inflight_count=0", "from 1 to 65535"),
+        ("frontend.frontend-1.queues.max_messages=0", "a whole number of messages, 1 or more"),
+        ("frontend.frontend-1.topics.max_segment_size=1023", "1024 or more"),
+        ("frontend.frontend-1.topics.engine=hub", "\"tree\" or \"rumqttd\""),
+        ("frontend.frontend-1.listeners.tcp.listen=localhost:1883", "an IP address and a port"),
+        ("frontend.frontend-1.listeners.tcp.listen=127.0.0.1:65536", "an IP address and a port"),
+        ("frontend.frontend-1.listeners.tcp.listen=127.0.0.1", "an IP address and a port"),
+        ("frontend.frontend-1.listeners.tcp.transport=tls", "\"tcp\" or \"ws\""),
+        ("frontend.frontend-1.listeners.tcp.allow_insecure=yes", "true or false"),
+        ("frontend.frontend-1.role=_internal", "beginning with a letter or a digit"),
+        ("frontend.frontend-1.role=a/b", "beginning with a letter or a digit"),
+        ("frontend.frontend-1.users.frontend.publish=req/#", "a list of topic patterns"),
+        ("frontend.frontend-1.users.frontend.publish=[1]", "a list of topic patterns"),
+        ("frontend.frontend-1.users.frontend.publish=['a/#/b']", "\"#\" has to be the whole last"),
+        ("frontend.frontend-1.users.frontend.subscribe=['priv/x%c']", "a whole level"),
+        ("frontend.frontend-1.users.frontend.subscribe=['$share/a/b']", "leave out"),
         ("frontend.\"a b\".role=x", "is not a name for a bus"),
         ("frontend.\"ä\".role=x", "is not a name for a bus"),
-        (
-            "frontend.frontend-1.listeners.\"a.b\".listen='127.0.0.1:0'",
-            "is not a name for a listener",
-        ),
-        (
-            "frontend.frontend-1.users.\"a/b\".password=x",
-            "is not a name for a user",
-        ),
+        ("frontend.frontend-1.listeners.\"a.b\".listen='127.0.0.1:0'", "is not a name for a listener"),
+        ("frontend.frontend-1.users.\"a/b\".password=x", "is not a name for a user"),
     ];
     for (assignment, expected) in cases {
         let problem = layers().set(assignment).problem();
@@ -538,10 +369,7 @@ fn everything_wrong_is_reported_at_once_in_the_order_of_the_text() {
                 [log]\nformat = \"xml\"\n\
                 [frontend.f]\nanonymous = \"nobody\"\n\
                 [backend.b.users.x]\n";
-    let problems = file(text)
-        .set("data=1")
-        .set("bindings.session_timeout_s=-1")
-        .problems();
+    let problems = file(text).set("data=1").set("bindings.session_timeout_s=-1").problems();
     let expected = [
         "router.lanes (my.toml:2)",
         "router.foo (my.toml:3)",
@@ -587,32 +415,11 @@ fn a_wrong_password_is_not_shown() {
 #[test]
 fn two_listeners_cant_have_one_address() {
     let text = "[backend.b.listeners]\none.listen = \"127.0.0.1:5\"\ntwo.listen = \"127.0.0.1:5\"";
-    says(
-        &file(text).problem(),
-        &[
-            "backend.b.listeners.two.listen (my.toml:3)",
-            "backend.b.listeners.one.listen",
-        ],
-    );
-    let problem = layers()
-        .set("frontend.frontend-1.listeners.ws.listen=127.0.0.1:1883")
-        .problem();
-    says(
-        &problem,
-        &[
-            "frontend.frontend-1.listeners.ws.listen (--set)",
-            "backend.backend-1.listeners.tcp.listen",
-        ],
-    );
-    let problems = layers()
-        .set("frontend.frontend-1.listeners.ws.listen=0.0.0.0:1883")
-        .problems();
-    assert!(
-        problems
-            .iter()
-            .any(|problem| problem.contains("takes already")),
-        "{problems:#?}"
-    );
+    says(&file(text).problem(), &["backend.b.listeners.two.listen (my.toml:3)", "backend.b.listeners.one.listen"]);
+    let problem = layers().set("frontend.frontend-1.listeners.ws.listen=127.0.0.1:1883").problem();
+    says(&problem, &["frontend.frontend-1.listeners.ws.listen (--set)", "backend.backend-1.listeners.tcp.listen"]);
+    let problems = layers().set("frontend.frontend-1.listeners.ws.listen=0.0.0.0:1883").problems();
+    assert!(problems.iter().any(|problem| problem.contains("takes already")), "{problems:#?}");
 }
 
 #[test]
@@ -623,55 +430,25 @@ fn any_number_of_listeners_can_have_port_0() {
 
 #[test]
 fn anonymous_has_to_name_a_user_of_the_bus() {
-    let problem = layers()
-        .set("backend.backend-1.anonymous=frontend")
-        .problem();
-    says(
-        &problem,
-        &[
-            "backend.backend-1.anonymous (--set)",
-            "given \"frontend\"",
-            "there are: backend",
-        ],
-    );
+    let problem = layers().set("backend.backend-1.anonymous=frontend").problem();
+    says(&problem, &["backend.backend-1.anonymous (--set)", "given \"frontend\"", "there are: backend"]);
     let config = layers().set("backend.backend-1.anonymous=backend").config();
-    assert_eq!(
-        config.backend["backend-1"].anonymous.as_deref(),
-        Some("backend")
-    );
+    assert_eq!(config.backend["backend-1"].anonymous.as_deref(), Some("backend"));
 }
 
 #[test]
 fn a_backend_and_a_frontend_share_neither_id_nor_role() {
     let problem = file("[backend.x]\n[frontend.x]").problem();
-    says(
-        &problem,
-        &["frontend.x (my.toml:2)", "a backend has the same id"],
-    );
+    says(&problem, &["frontend.x (my.toml:2)", "a backend has the same id"]);
     let problem = layers().set("frontend.frontend-1.role=backend").problem();
-    says(
-        &problem,
-        &[
-            "frontend.frontend-1.role (--set)",
-            "\"backend\" is the role of backend backend-1",
-        ],
-    );
+    says(&problem, &["frontend.frontend-1.role (--set)", "\"backend\" is the role of backend backend-1"]);
 }
 
 #[test]
 fn a_bus_needs_a_listener_and_a_user_and_skep_a_backend() {
-    says(
-        &file("[backend]").problem(),
-        &["backend (my.toml:1)", "there is no backend"],
-    );
-    says(
-        &file("[backend.b.listeners]").problem(),
-        &["backend.b.listeners", "without a listener"],
-    );
-    says(
-        &file("[backend.b.users]").problem(),
-        &["backend.b.users", "without a user"],
-    );
+    says(&file("[backend]").problem(), &["backend (my.toml:1)", "there is no backend"]);
+    says(&file("[backend.b.listeners]").problem(), &["backend.b.listeners", "without a listener"]);
+    says(&file("[backend.b.users]").problem(), &["backend.b.users", "without a user"]);
 }
 
 // Addresses that others can reach
@@ -703,10 +480,7 @@ fn a_sample_password_is_refused_whoever_has_it() {
         let text = format!(
             "[backend.b.listeners]\ntcp.listen = \"[::]:1883\"\n[backend.b.users]\nmine.password = \"{password}\""
         );
-        says(
-            &file(&text).problem(),
-            &["backend.b.listeners.tcp.listen", "\"mine\""],
-        );
+        says(&file(&text).problem(), &["backend.b.listeners.tcp.listen", "\"mine\""]);
     }
 }
 
@@ -716,31 +490,16 @@ fn anonymous_access_is_refused_where_others_can_connect() {
                 listeners.tcp.listen = \"192.0.2.1:1883\"\n\
                 users.me.password = \"mine\"";
     let problem = file(text).problem();
-    says(
-        &problem,
-        &[
-            "backend.b.listeners.tcp.listen (my.toml:3)",
-            "backend.b.anonymous",
-            "user \"me\"",
-        ],
-    );
+    says(&problem, &["backend.b.listeners.tcp.listen (my.toml:3)", "backend.b.anonymous", "user \"me\""]);
 }
 
 #[test]
 fn a_listener_can_accept_the_risk_by_name() {
-    let accepted = layers()
-        .set(EVERYWHERE)
-        .set("frontend.frontend-1.listeners.ws.allow_insecure=true");
+    let accepted = layers().set(EVERYWHERE).set("frontend.frontend-1.listeners.ws.allow_insecure=true");
     accepted.config();
     // That one, and no other.
-    let problems = accepted
-        .set("frontend.frontend-1.listeners.tcp.listen=0.0.0.0:11883")
-        .problems();
-    assert!(
-        problems
-            .iter()
-            .all(|problem| problem.starts_with("frontend.frontend-1.listeners.tcp"))
-    );
+    let problems = accepted.set("frontend.frontend-1.listeners.tcp.listen=0.0.0.0:11883").problems();
+    assert!(problems.iter().all(|problem| problem.starts_with("frontend.frontend-1.listeners.tcp")));
     assert_eq!(problems.len(), 2);
 }
 
@@ -748,17 +507,8 @@ fn a_listener_can_accept_the_risk_by_name() {
 fn own_passwords_and_loopback_addresses_need_no_leave() {
     let text = "[frontend.f.listeners]\ntcp.listen = \"0.0.0.0:1\"\n[frontend.f.users]\nweb.password = \"mine\"";
     file(text).config();
-    for loopback in [
-        "127.0.0.1:1",
-        "127.1.2.3:1",
-        "[::1]:1",
-        "[::ffff:127.0.0.1]:1",
-    ] {
-        layers()
-            .set(&format!(
-                "backend.backend-1.listeners.tcp.listen={loopback}"
-            ))
-            .config();
+    for loopback in ["127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        layers().set(&format!("backend.backend-1.listeners.tcp.listen={loopback}")).config();
     }
 }
 
@@ -772,14 +522,7 @@ fn a_programs_own_settings_are_held_to_the_same_rules() {
     let frontend = config.frontend.get_mut("frontend-1").unwrap();
     frontend.listeners.get_mut("ws").unwrap().listen = "0.0.0.0:18080".parse().unwrap();
     let invalid = config.check().unwrap_err().to_string();
-    says(
-        &invalid,
-        &[
-            "router.lanes (set by the program)",
-            "backend.backend-1.role",
-            "sample password",
-        ],
-    );
+    says(&invalid, &["router.lanes (set by the program)", "backend.backend-1.role", "sample password"]);
 }
 
 // The table of settings, the shipped file and the documentation
@@ -788,11 +531,7 @@ fn a_programs_own_settings_are_held_to_the_same_rules() {
 fn the_table_of_settings_has_what_the_structs_have() {
     let mut config = Config::default();
     config.router.auth_salt = Some("salt".into());
-    for bus in config
-        .backend
-        .values_mut()
-        .chain(config.frontend.values_mut())
-    {
+    for bus in config.backend.values_mut().chain(config.frontend.values_mut()) {
         bus.anonymous = bus.users.keys().next().cloned();
     }
     let table = toml::Table::try_from(&config).unwrap();
@@ -809,9 +548,7 @@ fn has(table: &toml::Table, levels: &[String]) -> bool {
     let Some((level, rest)) = levels.split_first() else {
         return true;
     };
-    let mut fitting = table
-        .iter()
-        .filter(|(name, _)| is_placeholder(level) || *name == level);
+    let mut fitting = table.iter().filter(|(name, _)| is_placeholder(level) || *name == level);
     fitting.any(|(_, value)| match value.as_table() {
         Some(inner) => has(inner, rest),
         None => rest.is_empty(),
@@ -833,18 +570,13 @@ fn the_shipped_file_says_what_holds_without_it() {
 fn the_shipped_file_has_every_setting_with_a_comment() {
     for (key, _) in settings() {
         let name = format!("{} = ", key.last());
-        let line = SHIPPED
-            .lines()
-            .position(|line| line.trim_start_matches("# ").starts_with(&name));
+        let line = SHIPPED.lines().position(|line| line.trim_start_matches("# ").starts_with(&name));
         let line = line.unwrap_or_else(|| panic!("{key} is not in rumqttd.toml"));
         // A comment explains one setting or the few that follow it closely.
         let mut above = SHIPPED.lines().take(line).collect::<Vec<_>>();
         above.reverse();
         let near = above.iter().take(3).take_while(|line| !line.is_empty());
-        assert!(
-            near.into_iter().any(|line| line.starts_with("# ")),
-            "{key} has no comment"
-        );
+        assert!(near.into_iter().any(|line| line.starts_with("# ")), "{key} has no comment");
     }
 }
 
@@ -882,23 +614,14 @@ fn the_page_has_every_setting_with_its_default_and_unit() {
                 [frontend.ID-f.listeners.NAME]\nlisten = \"127.0.0.1:0\"\n\
                 [backend.ID.users.USER]\npassword = \"x\"\n\
                 [frontend.ID-f.users.USER]\npassword = \"x\"\n";
-    let effective = file(text)
-        .load()
-        .unwrap_or_else(|invalid| panic!("{invalid}"));
+    let effective = file(text).load().unwrap_or_else(|invalid| panic!("{invalid}"));
     let documented = documented();
     for (key, form) in settings() {
-        let rows: Vec<_> = documented
-            .iter()
-            .filter(|(known, _)| *known == key)
-            .collect();
+        let rows: Vec<_> = documented.iter().filter(|(known, _)| *known == key).collect();
         assert_eq!(rows.len(), 1, "{key} is in {} rows of the page", rows.len());
-        let [default, unit] = &rows[0].1[..] else {
-            panic!("{key} has no unit")
-        };
-        let entry = effective
-            .entries
-            .iter()
-            .find(|entry| entry.key.to_string().replace("ID-f", "ID") == key.to_string());
+        let [default, unit] = &rows[0].1[..] else { panic!("{key} has no unit") };
+        let entry =
+            effective.entries.iter().find(|entry| entry.key.to_string().replace("ID-f", "ID") == key.to_string());
         let entry = entry.unwrap_or_else(|| panic!("{key} is not in force"));
         let expected = match (&entry.value, &entry.origin) {
             (None, _) => "not set".to_owned(),
@@ -910,20 +633,12 @@ fn the_page_has_every_setting_with_its_default_and_unit() {
             assert_eq!(unit, real, "{key}");
         }
     }
-    assert_eq!(
-        documented.len(),
-        settings().len(),
-        "the page has settings that don't exist"
-    );
+    assert_eq!(documented.len(), settings().len(), "the page has settings that don't exist");
 }
 
 #[test]
 fn the_files_on_the_page_can_be_used() {
-    let blocks: Vec<&str> = PAGE
-        .split("```toml\n")
-        .skip(1)
-        .filter_map(|b| b.split("```").next())
-        .collect();
+    let blocks: Vec<&str> = PAGE.split("```toml\n").skip(1).filter_map(|b| b.split("```").next()).collect();
     assert_eq!(blocks.len(), 2);
     for block in blocks {
         file(block).config();
@@ -932,20 +647,13 @@ fn the_files_on_the_page_can_be_used() {
 
 #[test]
 fn the_default_buses_are_on_the_page() {
-    for bus in Config::default()
-        .backend
-        .values()
-        .chain(Config::default().frontend.values())
-    {
+    for bus in Config::default().backend.values().chain(Config::default().frontend.values()) {
         for listener in bus.listeners.values() {
             assert!(PAGE.contains(&format!("| {} |", listener.listen)));
         }
         for (name, user) in &bus.users {
             let (publish, subscribe) = (user.publish.join(" "), user.subscribe.join(" "));
-            let row = format!(
-                "| `{name}` | `{}` | `{publish}` | `{subscribe}` |",
-                user.password
-            );
+            let row = format!("| `{name}` | `{}` | `{publish}` | `{subscribe}` |", user.password);
             assert!(PAGE.contains(&row), "{row}");
         }
     }

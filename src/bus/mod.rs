@@ -1,5 +1,186 @@
 //! One MQTT broker: listeners, connections, sessions, work queues, mailboxes,
 //! topics. Knows nothing of the router: it offers hooks on topics.
+//!
+//! A message takes the same way whoever publishes it ([`Bus::publish`]): to the
+//! retained messages, to the mailbox or the work queues of its topic, and to
+//! the topic engine for everybody else who subscribed to it.
 
+/// Who may do what.
+mod access;
+/// What one read of a socket leaves to be written.
+mod batch;
+/// The clock of all timeouts.
+mod clock;
+/// What all parts of a bus read.
+mod common;
+/// The life of one connection: its task.
+mod connection;
+/// All connections: limits, keep-alive, the end.
+mod connections;
+/// CONNECT: who it is and what session it gets.
+mod handshake;
+/// How others are called for a topic.
+mod hook;
+/// The packets of a connected client.
+mod inbound;
+/// A connection as seen by others.
+mod link;
+/// Sockets that accept.
+mod listener;
+/// Messages.
+mod message;
+/// What goes out to one client.
+mod outbound;
+/// The way of a published message.
+mod publish;
+/// One work queue.
+mod queue;
+/// All work queues.
+mod queues;
+/// A limit on messages per second.
+mod rate;
+/// Retained messages.
+mod retained;
+/// One client's session.
+mod session;
+/// All sessions: resumption, takeover, expiry.
+mod sessions;
+/// What the owner sets.
 mod settings;
+/// Counters.
+mod stats;
+/// SUBSCRIBE and UNSUBSCRIBE.
+mod subscribe;
+/// Time passing: expiry, keep-alive, wills.
+mod sweep;
+/// `$SYS` topics.
+mod sys;
+/// The topic engine.
+mod topics;
+/// The bytes of a connection, whatever carries them.
+mod transport;
+/// A trie of topic filters.
+mod tree;
+/// MQTT in WebSocket frames.
+mod websocket;
+/// Wills.
+mod will;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ahash::AHashMap;
+use parking_lot::RwLock;
+use tokio::sync::Notify;
+
+pub use batch::Batch;
+pub use clock::now_ms;
+pub use hook::{Hook, Inbound, Undeliverable};
+pub use listener::{Bound, ListenError};
+pub use message::{Message, Publication};
+pub use publish::Published;
+pub use queue::QueueInfo;
 pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, Topics, Transport, User};
+pub use stats::{Counter, Stats};
+
+use access::Accounts;
+use common::Common;
+use message::Message as Kept;
+use retained::Retained;
+use topics::TopicEngine;
+
+/// A running bus. Cheap to clone; the last handle does not stop it,
+/// [`Bus::stop`] does.
+#[derive(Clone)]
+pub struct Bus(Arc<Inner>);
+
+struct Inner {
+    common: Arc<Common>,
+    accounts: Accounts,
+    connections: Arc<connections::Connections>,
+    sessions: sessions::SessionTable,
+    queues: queues::Queues,
+    topics: Box<dyn TopicEngine>,
+    retained: RwLock<Retained<Arc<Kept>>>,
+    wills: will::DelayedWills,
+    hooks: Hooks,
+    stopping: AtomicBool,
+    stopped: Notify,
+    started_at: u64,
+}
+
+/// Who is called for which topics.
+#[derive(Default)]
+pub struct Hooks {
+    topics: AHashMap<Box<str>, Arc<dyn Hook>>,
+    /// Topics on which work waits for somebody to serve it, and whom to tell
+    /// if nobody does. A filter such as `req/backend/#`.
+    work: Option<(Box<str>, Arc<dyn Hook>)>,
+}
+
+impl Hooks {
+    /// Calls `hook` for each PUBLISH to exactly `topic`.
+    pub fn on_topic(&mut self, topic: &str, hook: Arc<dyn Hook>) {
+        self.topics.insert(topic.into(), hook);
+    }
+
+    /// Has messages on topics that `filter` matches wait for somebody to serve
+    /// them, and tells `hook` of those that nobody does.
+    pub fn on_work(&mut self, filter: &str, hook: Arc<dyn Hook>) {
+        self.work = Some((filter.into(), hook));
+    }
+}
+
+impl Bus {
+    /// A bus that nobody can reach yet; see [`Bus::listen`].
+    pub fn new(id: &str, settings: Settings, hooks: Hooks) -> Bus {
+        let retained = Retained::new(settings.sessions.max_retained, settings.sessions.max_retained_bytes);
+        let topics: Box<dyn TopicEngine> = match settings.topics.engine {
+            Engine::Tree | Engine::Rumqttd => Box::new(topics::SubscriptionTree::new(settings.topics.max_filters)),
+        };
+        Bus(Arc::new(Inner {
+            accounts: Accounts::new(&settings),
+            connections: connections::Connections::new(settings.connections.max_connections),
+            sessions: sessions::SessionTable::default(),
+            queues: queues::Queues::default(),
+            topics,
+            retained: RwLock::new(retained),
+            wills: will::DelayedWills::default(),
+            hooks,
+            stopping: AtomicBool::new(false),
+            stopped: Notify::new(),
+            started_at: clock::now_ms(),
+            common: Arc::new(Common { id: id.into(), settings, stats: Stats::default() }),
+        }))
+    }
+
+    /// The bus id.
+    pub fn id(&self) -> &str {
+        &self.0.common.id
+    }
+
+    pub fn role(&self) -> &str {
+        &self.0.common.settings.role
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.common.settings
+    }
+
+    pub fn stats(&self) -> &Stats {
+        &self.0.common.stats
+    }
+
+    /// Messages in work queues and in the hands of workers.
+    pub fn unfinished_work(&self) -> usize {
+        self.0.queues.unfinished()
+    }
+
+    pub fn queues(&self) -> Vec<QueueInfo> {
+        self.0.queues.list()
+    }
+
+    fn limits(&self) -> &Settings {
+        &self.0.common.settings
+    }
+}

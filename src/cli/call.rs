@@ -122,11 +122,7 @@ fn request(args: &Args) -> anyhow::Result<Request> {
 
 /// The option, else the variable.
 fn given(option: &Option<String>, variable: &str) -> Option<String> {
-    let from_variable = || {
-        std::env::var(variable)
-            .ok()
-            .filter(|value| !value.is_empty())
-    };
+    let from_variable = || std::env::var(variable).ok().filter(|value| !value.is_empty());
     option.clone().or_else(from_variable)
 }
 
@@ -157,18 +153,14 @@ fn params(args: &Args) -> anyhow::Result<Option<Value>> {
     let value: Value = serde_json::from_str(&text).context("the parameters are not JSON")?;
     // JSON-RPC 2.0, 4.2: parameters are a structured value.
     if !value.is_object() && !value.is_array() {
-        bail!(
-            "the parameters have to be a JSON object or list, such as '{{\"string\":\"hello\"}}'"
-        );
+        bail!("the parameters have to be a JSON object or list, such as '{{\"string\":\"hello\"}}'");
     }
     Ok(Some(value))
 }
 
 fn stdin() -> anyhow::Result<String> {
     let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .context("the parameters can't be read from standard input")?;
+    std::io::stdin().read_to_string(&mut text).context("the parameters can't be read from standard input")?;
     Ok(text)
 }
 
@@ -188,11 +180,7 @@ fn send(request: &Request) -> Result<Value, Failure> {
 /// The exit status of a call that gave no result, and what to say of it.
 fn explain(request: &Request, failure: &Failure) -> (u8, String) {
     match failure {
-        Failure::Error {
-            code,
-            message,
-            data,
-        } => {
+        Failure::Error { code, message, data } => {
             let mut text = format!("error {code}: {message}");
             if let Some(data) = data {
                 text.push('\n');
@@ -202,20 +190,11 @@ fn explain(request: &Request, failure: &Failure) -> (u8, String) {
         }
         Failure::Timeout => {
             let waited = request.timeout.as_secs_f64();
-            (
-                3,
-                format!(
-                    "skep call: no answer from {} within {waited} s",
-                    request.method
-                ),
-            )
+            (3, format!("skep call: no answer from {} within {waited} s", request.method))
         }
         Failure::Connection(why) => {
             let (url, user) = (&request.url, &request.user);
-            (
-                4,
-                format!("skep call: can't connect to {url} as user {user:?}: {why}"),
-            )
+            (4, format!("skep call: can't connect to {url} as user {user:?}: {why}"))
         }
     }
 }

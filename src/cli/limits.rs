@@ -14,16 +14,9 @@ pub fn raise_open_files() {
     if limit.current == limit.maximum {
         return;
     }
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => debug!(
-            from = limit.current,
-            to = limit.maximum,
-            "limit on open files raised"
-        ),
+        Ok(()) => debug!(from = limit.current, to = limit.maximum, "limit on open files raised"),
         Err(error) => warn!(limit = limit.current, %error, "limit on open files can't be raised"),
     }
 }
@@ -31,9 +24,7 @@ pub fn raise_open_files() {
 /// Says so when the settings allow more connections than the system does.
 pub fn warn_if_too_few(config: &Config) {
     let buses = config.backend.values().chain(config.frontend.values());
-    let wanted: u64 = buses
-        .map(|bus| bus.connections.max_connections as u64)
-        .sum();
+    let wanted: u64 = buses.map(|bus| bus.connections.max_connections as u64).sum();
     // No limit at all is `None`.
     if let Some(limit) = getrlimit(Resource::Nofile).current
         && limit < wanted.saturating_add(OTHER_FILES)

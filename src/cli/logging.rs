@@ -11,11 +11,9 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// If the filter isn't one; settings that were checked have a good one.
 pub fn start(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter)
-        .with_context(|| format!("the log filter {:?} can't be used", log.filter))?;
-    let records = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr);
+    let filter =
+        EnvFilter::try_new(&log.filter).with_context(|| format!("the log filter {:?} can't be used", log.filter))?;
+    let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     let started = match log.format {
         LogFormat::Json => records.json().try_init(),
         LogFormat::Human => records.with_ansi(false).try_init(),

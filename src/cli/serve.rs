@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use skep::config::{Config, Effective};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::settings::SettingsArgs;
-use super::shim::Skep;
 use super::{limits, logging, welcome};
+use skep::Skep;
 
 /// Run both buses and the router between them (the default)
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,10 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
     let mut signals = Signals::new()?;
     let about = welcome::About::new(&config);
     if args.set_aside_bindings {
-        super::shim::set_aside_bindings(&config.data)?;
+        match skep::bindings::set_aside(&config.data)? {
+            Some(to) => warn!("bindings moved to {}: everybody has to log in again", to.display()),
+            None => info!("no bindings to set aside in {}", config.data.display()),
+        }
     }
     let mut skep = tokio::select! {
         started = Skep::start(config) => started?,
@@ -95,8 +98,12 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
     if failed {
         error!("stopping: a vital part failed");
     }
+    // In a task of its own, so that a stop that waits for the disk can't keep a
+    // signal from being seen.
+    let mut stopping = tokio::spawn(skep.stop());
     tokio::select! {
-        () = skep.stop() => {
+        stopped = &mut stopping => {
+            stopped.context("the stop did not come to its end")?;
             info!("stopped");
             Ok(u8::from(failed))
         }
@@ -120,10 +127,7 @@ impl Signals {
     /// From now on signals no longer end the process by themselves.
     fn new() -> anyhow::Result<Signals> {
         let listen = |kind| signal(kind).context("signals can't be received");
-        Ok(Signals {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
+        Ok(Signals { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
     async fn next(&mut self) -> Ending {

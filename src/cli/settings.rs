@@ -42,20 +42,14 @@ impl SettingsArgs {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn load(&self) -> Result<Effective, Invalid> {
-        let given = |flag, key: &[&str], value: &Option<String>| {
-            value
-                .clone()
-                .map(|value| (flag, Assignment::new(key, value)))
-        };
+        let given =
+            |flag, key: &[&str], value: &Option<String>| value.clone().map(|value| (flag, Assignment::new(key, value)));
         let options = [
             given("--data", &["data"], &self.data),
             given("--log", &["log", "filter"], &self.log),
             given("--log-format", &["log", "format"], &self.log_format),
         ];
-        let set = self
-            .set
-            .iter()
-            .map(|assignment| ("--set", assignment.clone()));
+        let set = self.set.iter().map(|assignment| ("--set", assignment.clone()));
         let sources = Sources {
             file: self.file(),
             variables: std::env::vars_os().collect(),

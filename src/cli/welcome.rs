@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::SocketAddr;
 
 use skep::bus::{Settings, Transport};
 use skep::config::{Config, LogFormat};
 use tracing::info;
 
-use super::shim::{Bound, Kind};
+use skep::{Bound, Kind};
 
 /// What the welcome needs of the settings.
 pub struct About {
@@ -26,14 +25,10 @@ impl About {
     pub fn new(config: &Config) -> About {
         let sample = Settings::sample_frontend();
         let has_sample_login = |bus: &Settings| {
-            let user =
-                |settings: &Settings| settings.users.get("frontend").map(|u| u.password.clone());
+            let user = |settings: &Settings| settings.users.get("frontend").map(|u| u.password.clone());
             user(bus).is_some() && user(bus) == user(&sample)
         };
-        let frontends = config
-            .frontend
-            .iter()
-            .filter(|(_, bus)| has_sample_login(bus));
+        let frontends = config.frontend.iter().filter(|(_, bus)| has_sample_login(bus));
         About {
             data: config.data.display().to_string(),
             json: config.log.format == LogFormat::Json,
@@ -45,19 +40,9 @@ impl About {
         if self.json {
             for bound in listeners {
                 let (bus, name) = (&bound.bus, &bound.name);
-                info!(
-                    bus,
-                    kind = kind(bound),
-                    listener = name,
-                    url = url(bound),
-                    "listening"
-                );
+                info!(bus, kind = kind(bound), listener = name, url = bound.url(), "listening");
             }
-            info!(
-                version = env!("CARGO_PKG_VERSION"),
-                data = self.data,
-                "ready"
-            );
+            info!(version = env!("CARGO_PKG_VERSION"), data = self.data, "ready");
             return;
         }
         let text = self.text(listeners);
@@ -67,11 +52,10 @@ impl About {
 
     fn text(&self, listeners: &[Bound]) -> String {
         let mut text = format!("skep {}\n", env!("CARGO_PKG_VERSION"));
-        let width =
-            |of: fn(&Bound) -> &str| listeners.iter().map(|b| of(b).len()).max().unwrap_or(0);
+        let width = |of: fn(&Bound) -> &str| listeners.iter().map(|b| of(b).len()).max().unwrap_or(0);
         let (kinds, buses, names) = (width(kind), width(|b| &b.bus), width(|b| &b.name));
         for bound in listeners {
-            let (kind, bus, name, url) = (kind(bound), &bound.bus, &bound.name, url(bound));
+            let (kind, bus, name, url) = (kind(bound), &bound.bus, &bound.name, bound.url());
             let _ = writeln!(text, "  {kind:kinds$}  {bus:buses$}  {name:names$}  {url}");
         }
         let _ = writeln!(text, "  bindings are kept in {}", self.data);
@@ -92,7 +76,7 @@ impl About {
     fn call_options(&self, frontend: &Bound) -> String {
         let mut options = String::new();
         if frontend.transport != Transport::Tcp || frontend.address.to_string() != USUAL_FRONTEND {
-            let _ = write!(options, "--url {} ", url(frontend));
+            let _ = write!(options, "--url {} ", frontend.url());
         }
         if !self.sample_logins.contains(&frontend.bus) {
             options.push_str("--user USER --password-file FILE ");
@@ -105,13 +89,5 @@ fn kind(bound: &Bound) -> &'static str {
     match bound.kind {
         Kind::Backend => "backend",
         Kind::Frontend => "frontend",
-    }
-}
-
-fn url(bound: &Bound) -> String {
-    let address: SocketAddr = bound.address;
-    match bound.transport {
-        Transport::Tcp => format!("mqtt://{address}"),
-        Transport::Ws => format!("ws://{address}/mqtt"),
     }
 }

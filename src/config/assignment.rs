@@ -25,10 +25,7 @@ pub enum AssignmentError {
 impl Assignment {
     /// An assignment to the key of these levels.
     pub fn new(key: &[&str], value: impl Into<String>) -> Assignment {
-        Assignment {
-            key: key.iter().map(|level| (*level).to_owned()).collect(),
-            value: value.into(),
-        }
+        Assignment { key: key.iter().map(|level| (*level).to_owned()).collect(), value: value.into() }
     }
 }
 
@@ -43,10 +40,7 @@ impl FromStr for Assignment {
             let (key, value) = (text[..end].trim(), &text[end + 1..]);
             match levels(key) {
                 Some(key) => {
-                    return Ok(Assignment {
-                        key,
-                        value: value.to_owned(),
-                    });
+                    return Ok(Assignment { key, value: value.to_owned() });
                 }
                 None => bad = bad.or(Some(key)),
             }

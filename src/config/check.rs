@@ -38,14 +38,8 @@ pub(super) fn refuse(given: &mut Given, key: &Key, others: &[Key], why: String) 
 }
 
 fn buses(config: &Config) -> Vec<(Key, &Settings)> {
-    let backends = config
-        .backend
-        .iter()
-        .map(|(id, bus)| (Key::from(["backend", id]), bus));
-    let frontends = config
-        .frontend
-        .iter()
-        .map(|(id, bus)| (Key::from(["frontend", id]), bus));
+    let backends = config.backend.iter().map(|(id, bus)| (Key::from(["backend", id]), bus));
+    let frontends = config.frontend.iter().map(|(id, bus)| (Key::from(["frontend", id]), bus));
     backends.chain(frontends).collect()
 }
 
@@ -62,12 +56,7 @@ fn names(config: &Config, given: &mut Given) {
         let mut backends = config.backend.iter();
         if let Some((other, _)) = backends.find(|(_, backend)| backend.role == *role) {
             let why = format!("{role:?} is the role of backend {other}: give this one another");
-            refuse(
-                given,
-                &key.child("role"),
-                &[Key::from(["backend", other, "role"])],
-                why,
-            );
+            refuse(given, &key.child("role"), &[Key::from(["backend", other, "role"])], why);
         }
     }
 }

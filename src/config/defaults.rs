@@ -21,10 +21,7 @@ pub(super) struct Defaults {
 impl Defaults {
     /// Of the whole.
     pub fn of_program() -> Defaults {
-        Defaults {
-            value: value(&Config::default()),
-            bus: None,
-        }
+        Defaults { value: value(&Config::default()), bus: None }
     }
 
     /// Of the place `name` within this one, which is `node`; `key` is its key.
@@ -33,14 +30,8 @@ impl Defaults {
             Node::Named(named, _) => Some(*named),
             _ => None,
         };
-        let bus = named
-            .filter(|n| matches!(n, Named::Backend | Named::Frontend))
-            .or(self.bus);
-        let default = self
-            .value
-            .as_ref()
-            .and_then(|value| value.get(name))
-            .cloned();
+        let bus = named.filter(|n| matches!(n, Named::Backend | Named::Frontend)).or(self.bus);
+        let default = self.value.as_ref().and_then(|value| value.get(name)).cloned();
         let default = match (default, named) {
             // Rules are a whole: who gives one list says what there is.
             (Some(user), Some(Named::User)) => Some(with_rules_given(user, key, given)),
@@ -49,16 +40,9 @@ impl Defaults {
             (None, Some(Named::Backend)) => value(&Settings::sample_backend()),
             (None, Some(Named::Frontend)) => value(&Settings::sample_frontend()),
             (None, Some(Named::Listener)) => Some(new_listener(name)),
-            (None, Some(Named::User)) => Some(with_rules_given(
-                new_user(bus == Some(Named::Backend)),
-                key,
-                given,
-            )),
+            (None, Some(Named::User)) => Some(with_rules_given(new_user(bus == Some(Named::Backend)), key, given)),
         };
-        Defaults {
-            value: default,
-            bus,
-        }
+        Defaults { value: default, bus }
     }
 }
 
@@ -83,9 +67,7 @@ fn new_user(backend: bool) -> Value {
         true => (Settings::sample_backend(), "backend"),
         false => (Settings::sample_frontend(), "frontend"),
     };
-    let User {
-        publish, subscribe, ..
-    } = sample.users.get(name).cloned().unwrap_or_default();
+    let User { publish, subscribe, .. } = sample.users.get(name).cloned().unwrap_or_default();
     let mut user = Table::new();
     user.insert("publish".to_owned(), Value::from(publish));
     user.insert("subscribe".to_owned(), Value::from(subscribe));

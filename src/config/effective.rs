@@ -67,35 +67,21 @@ impl Sources {
 /// Puts defaults where nothing was given, and checks how it all goes together.
 fn fill(mut given: Given) -> Result<Effective, Invalid> {
     let mut entries = Vec::new();
-    let whole = fill_in(
-        &ROOT,
-        &Key::root(),
-        &Defaults::of_program(),
-        &mut given,
-        &mut entries,
-    );
+    let whole = fill_in(&ROOT, &Key::root(), &Defaults::of_program(), &mut given, &mut entries);
     let whole = whole.unwrap_or_else(|| Value::Table(Table::new()));
     let config: Config = match serde_path_to_error::deserialize(whole) {
         Ok(config) => config,
         Err(error) => {
             let key = error.path().to_string();
             let fault = Fault::Refused(error.into_inner().message().to_owned());
-            given.problems.push(Problem {
-                key,
-                origin: Origin::Default,
-                fault,
-            });
-            return Err(Invalid {
-                problems: given.problems,
-            });
+            given.problems.push(Problem { key, origin: Origin::Default, fault });
+            return Err(Invalid { problems: given.problems });
         }
     };
     check(&config, &mut given);
     match given.problems.is_empty() {
         true => Ok(Effective { config, entries }),
-        false => Err(Invalid {
-            problems: given.problems,
-        }),
+        false => Err(Invalid { problems: given.problems }),
     }
 }
 
@@ -128,58 +114,28 @@ fn fill_in(
     Some(Value::Table(table))
 }
 
-fn optional(
-    key: &Key,
-    form: &Form,
-    defaults: &Defaults,
-    given: &Given,
-    entries: &mut Vec<Entry>,
-) -> Option<Value> {
+fn optional(key: &Key, form: &Form, defaults: &Defaults, given: &Given, entries: &mut Vec<Entry>) -> Option<Value> {
     let (value, origin) = match given.value(key) {
         Some((value, origin)) => (Some(value.clone()), origin.clone()),
         None => (defaults.value.clone(), Origin::Default),
     };
     let secret = *form == Form::Secret;
-    entries.push(Entry {
-        key: key.clone(),
-        value: value.clone(),
-        origin,
-        secret,
-    });
+    entries.push(Entry { key: key.clone(), value: value.clone(), origin, secret });
     value
 }
 
-fn setting(
-    key: &Key,
-    form: &Form,
-    defaults: &Defaults,
-    given: &mut Given,
-    entries: &mut Vec<Entry>,
-) -> Value {
+fn setting(key: &Key, form: &Form, defaults: &Defaults, given: &mut Given, entries: &mut Vec<Entry>) -> Value {
     if let Some(value) = optional(key, form, defaults, given, entries) {
         return value;
     }
     if !given.is_bad(key) {
-        let origin = key
-            .parent()
-            .and_then(|outer| given.table_origin(&outer).cloned());
+        let origin = key.parent().and_then(|outer| given.table_origin(&outer).cloned());
         let allowed = form.allowed();
-        given.bad(
-            key,
-            &origin.unwrap_or(Origin::Default),
-            Fault::Missing { allowed },
-        );
+        given.bad(key, &origin.unwrap_or(Origin::Default), Fault::Missing { allowed });
     }
     // Never used: there is a problem, and without this none of those that lie
     // further on would be found.
-    Value::String(
-        if *form == Form::Address {
-            "127.0.0.1:0"
-        } else {
-            "?"
-        }
-        .to_owned(),
-    )
+    Value::String(if *form == Form::Address { "127.0.0.1:0" } else { "?" }.to_owned())
 }
 
 /// The names in a table of named things: the file's if it says anything of that
@@ -189,11 +145,7 @@ pub(super) fn names(key: &Key, defaults: &Defaults, given: &Given) -> Vec<String
     let default = defaults.value.as_ref().and_then(Value::as_table);
     let first: Vec<&str> = match in_file {
         Some(names) => names,
-        None => default
-            .into_iter()
-            .flat_map(Table::keys)
-            .map(String::as_str)
-            .collect(),
+        None => default.into_iter().flat_map(Table::keys).map(String::as_str).collect(),
     };
     let all: BTreeSet<&str> = first.into_iter().chain(added).collect();
     all.into_iter().map(String::from).collect()
@@ -216,21 +168,14 @@ pub(super) fn check_program(config: &Config) -> Result<(), Invalid> {
     check(config, &mut given);
     match given.problems.is_empty() {
         true => Ok(()),
-        false => Err(Invalid {
-            problems: given.problems,
-        }),
+        false => Err(Invalid { problems: given.problems }),
     }
 }
 
 impl fmt::Display for Entry {
     /// As a line of TOML, with where it comes from; a secret as `***`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Entry {
-            key,
-            value,
-            origin,
-            secret,
-        } = self;
+        let Entry { key, value, origin, secret } = self;
         match value {
             None => write!(f, "# {key} is not set   # {origin}"),
             Some(_) if *secret => write!(f, "{key} = \"***\"   # {origin}"),
@@ -248,8 +193,6 @@ impl fmt::Debug for Entry {
 impl fmt::Display for Effective {
     /// One setting a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.entries
-            .iter()
-            .try_for_each(|entry| writeln!(f, "{entry}"))
+        self.entries.iter().try_for_each(|entry| writeln!(f, "{entry}"))
     }
 }

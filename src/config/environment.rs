@@ -46,11 +46,7 @@ pub(super) fn read(variables: &[(OsString, OsString)], given: &mut Given) {
         let origin = Origin::Variable(name.to_owned());
         let Some(value) = value.to_str() else {
             let fault = Fault::Unreadable("its value is not UTF-8".to_owned());
-            given.problems.push(Problem {
-                key: name.to_owned(),
-                origin,
-                fault,
-            });
+            given.problems.push(Problem { key: name.to_owned(), origin, fault });
             continue;
         };
         // Compose files and shells pass an unset variable on as an empty one.
@@ -67,11 +63,7 @@ pub(super) fn read(variables: &[(OsString, OsString)], given: &mut Given) {
         match search {
             Ok(path) => found.push((path, origin, value.to_owned())),
             Err(fault) => {
-                given.problems.push(Problem {
-                    key: name.to_owned(),
-                    origin,
-                    fault,
-                });
+                given.problems.push(Problem { key: name.to_owned(), origin, fault });
             }
         }
     }
@@ -81,13 +73,7 @@ pub(super) fn read(variables: &[(OsString, OsString)], given: &mut Given) {
 }
 
 /// The levels that `rest` names within `key`.
-fn find(
-    rest: &str,
-    key: &Key,
-    node: &'static Node,
-    defaults: &Defaults,
-    given: &Given,
-) -> Result<Vec<String>, Fault> {
+fn find(rest: &str, key: &Key, node: &'static Node, defaults: &Defaults, given: &Given) -> Result<Vec<String>, Fault> {
     let children: Vec<String> = match node {
         Node::Group(_) => node.known().into_iter().map(String::from).collect(),
         Node::Named(..) => names(key, defaults, given),
@@ -105,13 +91,7 @@ fn find(
         if after.is_empty() {
             found.push(key.levels().to_vec());
         } else if let (Some(rest), Some(child)) = (after.strip_prefix("__"), node.child(name)) {
-            match find(
-                rest,
-                &key,
-                child,
-                &defaults.child(node, name, &key, given),
-                given,
-            ) {
+            match find(rest, &key, child, &defaults.child(node, name, &key, given), given) {
                 Ok(path) => found.push(path),
                 Err(deeper) => fault = Some(deeper),
             }
@@ -130,11 +110,7 @@ fn find(
         let known: Vec<String> = children.iter().map(|name| capitals(name)).collect();
         Fault::Variable {
             missing: missing.to_owned(),
-            within: if *key == Key::root() {
-                "the settings".into()
-            } else {
-                key.to_string()
-            },
+            within: if *key == Key::root() { "the settings".into() } else { key.to_string() },
             near: nearest(missing, known.iter().map(String::as_str)).map(String::from),
             known,
             owner_names: matches!(node, Node::Named(..)),
@@ -145,11 +121,7 @@ fn find(
 /// A name as variables write it.
 fn capitals(name: &str) -> String {
     let capital = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        }
+        if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }
     };
     name.chars().map(capital).collect()
 }
@@ -160,9 +132,7 @@ fn is_service_link(name: &str) -> bool {
     let rest = &name[PREFIX.len()..];
     let begins = |with: &str| {
         let after = rest.strip_prefix(with);
-        after.is_some_and(|after| {
-            after.is_empty() || after.starts_with('_') && !after.starts_with("__")
-        })
+        after.is_some_and(|after| after.is_empty() || after.starts_with('_') && !after.starts_with("__"))
     };
     rest == "SERVICE_HOST" || begins("SERVICE_PORT") || begins("PORT")
 }

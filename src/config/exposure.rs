@@ -19,16 +19,13 @@ pub(super) fn check(bus: &Key, settings: &Settings, given: &mut Given) {
         for (user, rights) in &settings.users {
             if samples.contains(&rights.password) {
                 let password = bus.child("users").child(user).child("password");
-                let way =
-                    format!("user {user:?} has a sample password: give another as {password}");
+                let way = format!("user {user:?} has a sample password: give another as {password}");
                 expose(&key, listener, &password, &way, given);
             }
         }
         if let Some(user) = &settings.anonymous {
             let anonymous = bus.child("anonymous");
-            let way = format!(
-                "clients need no password ({anonymous} makes them user {user:?}): take that setting out"
-            );
+            let way = format!("clients need no password ({anonymous} makes them user {user:?}): take that setting out");
             expose(&key, listener, &anonymous, &way, given);
         }
     }
@@ -48,9 +45,7 @@ fn expose(key: &Key, listener: &Listener, because: &Key, way: &str, given: &mut 
 /// The passwords of the sample users, whoever has them.
 fn sample_passwords() -> Vec<String> {
     let samples = [Settings::sample_backend(), Settings::sample_frontend()];
-    let users = samples
-        .into_iter()
-        .flat_map(|sample| sample.users.into_values());
+    let users = samples.into_iter().flat_map(|sample| sample.users.into_values());
     users.map(|user| user.password).collect()
 }
 

@@ -62,10 +62,7 @@ impl<'a> Lines<'a> {
 
     fn origin(&self, at: usize) -> Origin {
         let line = self.starts.partition_point(|start| *start <= at) + 1;
-        Origin::File {
-            path: self.name.to_owned(),
-            line,
-        }
+        Origin::File { path: self.name.to_owned(), line }
     }
 
     /// The entries in the order of the text, so that problems come in it too.
@@ -77,11 +74,7 @@ impl<'a> Lines<'a> {
                 DeValue::Table(inner) => self.table(inner),
                 other => Raw::Value(plain(other)),
             };
-            (
-                name.get_ref().to_string(),
-                self.origin(name.span().start),
-                raw,
-            )
+            (name.get_ref().to_string(), self.origin(name.span().start), raw)
         };
         Raw::Table(entries.into_iter().map(entry).collect())
     }
@@ -102,14 +95,9 @@ fn plain(value: &DeValue<'_>) -> Value {
         },
         DeValue::Boolean(yes) => Value::Boolean(*yes),
         DeValue::Datetime(time) => Value::Datetime(*time),
-        DeValue::Array(list) => {
-            Value::Array(list.iter().map(|item| plain(item.get_ref())).collect())
+        DeValue::Array(list) => Value::Array(list.iter().map(|item| plain(item.get_ref())).collect()),
+        DeValue::Table(table) => {
+            Value::Table(table.iter().map(|(key, value)| (key.get_ref().to_string(), plain(value.get_ref()))).collect())
         }
-        DeValue::Table(table) => Value::Table(
-            table
-                .iter()
-                .map(|(key, value)| (key.get_ref().to_string(), plain(value.get_ref())))
-                .collect(),
-        ),
     }
 }

@@ -52,8 +52,9 @@ impl Form {
             }
             (Form::Patterns, Value::Array(patterns)) => {
                 return patterns.iter().try_for_each(|pattern| match pattern {
-                    Value::String(text) => check_pattern(text)
-                        .map_err(|why| format!("{}: {why}, unlike {text:?}", self.allowed())),
+                    Value::String(text) => {
+                        check_pattern(text).map_err(|why| format!("{}: {why}, unlike {text:?}", self.allowed()))
+                    }
                     _ => Err(self.allowed()),
                 });
             }
@@ -77,17 +78,14 @@ impl Form {
             Form::Secret => "text of 1 to 65535 bytes, in quotes".into(),
             Form::Directory => "the path of a directory, in quotes".into(),
             Form::Address => {
-                "an IP address and a port such as \"127.0.0.1:1883\" or \"[::1]:1883\", port 0 for any free one"
-                    .into()
+                "an IP address and a port such as \"127.0.0.1:1883\" or \"[::1]:1883\", port 0 for any free one".into()
             }
             Form::OneOf(choices) => {
                 let quoted: Vec<String> = choices.iter().map(|c| format!("{c:?}")).collect();
                 quoted.join(" or ")
             }
             Form::Patterns => "a list of topic patterns such as [\"req/#\", \"priv/%c\"]".into(),
-            Form::Role => {
-                "letters, digits, \"_\" and \"-\", beginning with a letter or a digit".into()
-            }
+            Form::Role => "letters, digits, \"_\" and \"-\", beginning with a letter or a digit".into(),
             Form::LogFilter => "a log filter such as \"info\" or \"info,skep::bus=debug\"".into(),
         }
     }

@@ -88,14 +88,7 @@ impl Given {
         }
     }
 
-    fn take_entry(
-        &mut self,
-        outer: &Key,
-        node: &'static Node,
-        name: &str,
-        origin: &Origin,
-        raw: Raw,
-    ) {
+    fn take_entry(&mut self, outer: &Key, node: &'static Node, name: &str, origin: &Origin, raw: Raw) {
         let key = outer.child(name);
         if let Node::Named(named, _) = node
             && let Err(allowed) = named.check(name)
@@ -120,9 +113,8 @@ impl Given {
 
     /// Walks the levels of `path` from the root and takes in `raw` at its end.
     pub fn take_at(&mut self, path: &[String], origin: &Origin, raw: Raw) {
-        let nested = path.iter().rev().fold(raw, |inner, level| {
-            Raw::Table(vec![(level.clone(), origin.clone(), inner)])
-        });
+        let nested =
+            path.iter().rev().fold(raw, |inner, level| Raw::Table(vec![(level.clone(), origin.clone(), inner)]));
         self.take(&Key::root(), &schema::ROOT, origin, nested);
     }
 
@@ -130,9 +122,7 @@ impl Given {
         if matches!(origin, Origin::File { .. }) {
             self.in_file.insert(key.clone());
         }
-        self.tables
-            .entry(key.clone())
-            .or_insert_with(|| origin.clone());
+        self.tables.entry(key.clone()).or_insert_with(|| origin.clone());
     }
 
     /// Reports a setting whose value can't be used.
@@ -146,10 +136,7 @@ impl Given {
             Node::Named(named, each) => {
                 let inner = each.known();
                 let name = named.placeholder();
-                inner
-                    .iter()
-                    .map(|known| format!("{key}.{name}.{known}"))
-                    .collect()
+                inner.iter().map(|known| format!("{key}.{name}.{known}")).collect()
             }
             _ => node.known().into_iter().map(String::from).collect(),
         };

@@ -26,9 +26,6 @@ pub enum LogFormat {
 impl Default for Log {
     fn default() -> Self {
         // The engine's own records matter to nobody until something goes wrong.
-        Log {
-            filter: "info,rumqttd=warn".into(),
-            format: LogFormat::default(),
-        }
+        Log { filter: "info,rumqttd=warn".into(), format: LogFormat::default() }
     }
 }

@@ -28,9 +28,7 @@ pub(super) fn check_pattern(pattern: &str) -> Result<(), &'static str> {
         let folded = level.to_ascii_lowercase();
         let names = folded.contains("%c") || folded.contains("%u");
         if names && level != "%c" && level != "%u" {
-            return Err(
-                "\"%c\" (the client id) and \"%u\" (the user) each have to be a whole level",
-            );
+            return Err("\"%c\" (the client id) and \"%u\" (the user) each have to be a whole level");
         }
     }
     Ok(())
@@ -42,33 +40,14 @@ mod tests {
 
     #[test]
     fn topic_filters_and_placeholders_are_patterns() {
-        for good in [
-            "#",
-            "req/#",
-            "priv/%c",
-            "priv/%c/#",
-            "+/%u/a",
-            "/",
-            "50%",
-            "$SYS/#",
-        ] {
+        for good in ["#", "req/#", "priv/%c", "priv/%c/#", "+/%u/a", "/", "50%", "$SYS/#"] {
             assert_eq!(check_pattern(good), Ok(()), "{good}");
         }
     }
 
     #[test]
     fn what_can_never_match_is_refused() {
-        let bad = [
-            "",
-            "a/#/b",
-            "a#",
-            "a/b+",
-            "priv/%client",
-            "x%c",
-            "%C",
-            "$share/BKPR/req/#",
-            "a\0",
-        ];
+        let bad = ["", "a/#/b", "a#", "a/b+", "priv/%client", "x%c", "%C", "$share/BKPR/req/#", "a\0"];
         for bad in bad {
             assert!(check_pattern(bad).is_err(), "{bad}");
         }

@@ -56,11 +56,7 @@ impl fmt::Display for Problem {
 
 impl Problem {
     pub(super) fn new(key: &Key, origin: &Origin, fault: Fault) -> Problem {
-        Problem {
-            key: key.to_string(),
-            origin: origin.clone(),
-            fault,
-        }
+        Problem { key: key.to_string(), origin: origin.clone(), fault }
     }
 }
 
@@ -68,10 +64,7 @@ impl Problem {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Fault {
     #[error("there is no such setting{}; there are: {}", did_you_mean(.near), .known.join(", "))]
-    Unknown {
-        near: Option<String>,
-        known: Vec<String>,
-    },
+    Unknown { near: Option<String>, known: Vec<String> },
 
     #[error("given {given}, but it has to be {allowed}")]
     Wrong { given: String, allowed: String },
@@ -80,10 +73,7 @@ pub enum Fault {
     NotAGroup { given: String, known: Vec<String> },
 
     #[error("is not a name for a {what}, which has to be {allowed}")]
-    Name {
-        what: &'static str,
-        allowed: &'static str,
-    },
+    Name { what: &'static str, allowed: &'static str },
 
     #[error("is missing: give {allowed}")]
     Missing { allowed: String },
@@ -139,8 +129,7 @@ impl fmt::Display for Invalid {
             [only] => write!(f, "a setting can't be used\n  {only}"),
             many => {
                 write!(f, "{} settings can't be used", many.len())?;
-                many.iter()
-                    .try_for_each(|problem| write!(f, "\n  {problem}"))
+                many.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
             }
         }
     }

@@ -120,10 +120,7 @@ const CONNECTIONS: Node = Group(&[
     // [MQTT-3.2.2.3.3]: a Receive Maximum of 0 is a protocol error.
     ("max_inflight_count", whole(1, u16::MAX as i64, "messages")),
     ("max_topic_aliases", whole(0, u16::MAX as i64, "aliases")),
-    (
-        "max_outgoing_topic_aliases",
-        whole(0, u16::MAX as i64, "aliases"),
-    ),
+    ("max_outgoing_topic_aliases", whole(0, u16::MAX as i64, "aliases")),
     ("max_backlog_bytes", at_least(1, "bytes")),
     ("max_keep_alive_s", whole(0, u16::MAX as i64, "s")),
     ("max_subscriptions", at_least(1, "subscriptions")),
@@ -156,6 +153,7 @@ const TOPICS: Node = Group(&[
 ]);
 
 const ROUTER: Node = Group(&[
+    ("enabled", Setting(Form::Switch)),
     ("lanes", whole(1, u8::MAX as i64, "lanes")),
     ("auth_salt", Optional(Form::Secret)),
     ("shutdown_wait_ms", whole(0, DAY_MS, "ms")),
@@ -163,10 +161,8 @@ const ROUTER: Node = Group(&[
 
 const BINDINGS: Node = Group(&[("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
 
-const LOG: Node = Group(&[
-    ("filter", Setting(Form::LogFilter)),
-    ("format", Setting(Form::OneOf(&["auto", "human", "json"]))),
-]);
+const LOG: Node =
+    Group(&[("filter", Setting(Form::LogFilter)), ("format", Setting(Form::OneOf(&["auto", "human", "json"])))]);
 
 impl Node {
     /// The names known one level further in; none where the owner names things.
@@ -182,10 +178,7 @@ impl Node {
         match self {
             Group(children) => {
                 let children: &'static [_] = children;
-                children
-                    .iter()
-                    .find(|(known, _)| *known == name)
-                    .map(|(_, node)| node)
+                children.iter().find(|(known, _)| *known == name).map(|(_, node)| node)
             }
             Node::Named(_, each) => Some(each),
             Setting(_) | Optional(_) => None,
@@ -195,9 +188,7 @@ impl Node {
 
 /// The node of a key; `None` where there is nothing.
 pub(super) fn node(key: &Key) -> Option<&'static Node> {
-    key.levels()
-        .iter()
-        .try_fold(&ROOT, |node, level| node.child(level))
+    key.levels().iter().try_fold(&ROOT, |node, level| node.child(level))
 }
 
 /// Every setting with its form; what the owner names stands as a placeholder.

@@ -1,10 +1,7 @@
 //! "Did you mean": the known name closest to a mistyped one.
 
 /// The candidate that takes the fewest edits, if they are few enough for a typo.
-pub(super) fn nearest<'a>(
-    written: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (written.chars().count() / 3).clamp(1, 3);
     candidates
         .into_iter()
@@ -17,15 +14,7 @@ pub(super) fn nearest<'a>(
 /// Levenshtein distance, letters compared without case and `-` like `_`.
 fn edits(a: &str, b: &str) -> usize {
     let fold = |text: &str| -> Vec<char> {
-        text.chars()
-            .map(|c| {
-                if c == '-' {
-                    '_'
-                } else {
-                    c.to_ascii_lowercase()
-                }
-            })
-            .collect()
+        text.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
     };
     let (a, b) = (fold(a), fold(b));
     let mut row: Vec<usize> = (0..=b.len()).collect();

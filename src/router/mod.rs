@@ -1,5 +1,184 @@
 //! What joins the buses: requests, responses and notifications between them,
 //! and the `_bkpr.router` calls.
+//!
+//! The router is no client of the buses. They call it, in the task of whoever
+//! publishes to one of its topics, and it answers by publishing on another bus.
 
+/// `_bkpr.router.bind` and `unbind`.
+mod calls;
+/// JSON-RPC as far as a router needs it.
+mod jsonrpc;
+/// Names on the wire: client ids, topics, addresses.
+mod names;
+/// Backend to every frontend, or to the devices of one address.
+mod notifications;
+/// Frontend to backend.
+mod requests;
+/// Backend to the caller's mailbox.
+mod responses;
 mod settings;
+/// The token of those who may bind.
+mod token;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::bindings::Bindings;
+use crate::bus::{Batch, Bus, Counter, Hooks, Publication, now_ms};
+use crate::mqtt::{QoS, write_user_property};
+
 pub use settings::Settings;
+pub use token::router_token;
+
+use jsonrpc::RpcError;
+
+/// The router. Its flows run for as long as the buses do.
+#[derive(Clone)]
+pub struct Router(Arc<Core>);
+
+/// What all flows share.
+struct Core {
+    settings: Settings,
+    bindings: Bindings,
+    /// Set once, when the buses are there; hooks are not called before.
+    buses: OnceLock<Buses>,
+    /// No new requests are taken.
+    stopping: AtomicBool,
+    stats: Stats,
+}
+
+struct Buses {
+    backends: Vec<Bus>,
+    frontends: Vec<Bus>,
+}
+
+/// What the router counts.
+#[derive(Default)]
+pub struct Stats {
+    pub requests: Counter,
+    pub responses: Counter,
+    pub broadcasts: Counter,
+    pub unicasts: Counter,
+    /// Requests whose response topic was not the sender's own mailbox.
+    pub refused_response_topic: Counter,
+    /// Requests and notifications whose `fwd_to` can't be.
+    pub refused_fwd_to: Counter,
+    /// Requests refused because their queue was full.
+    pub overloaded: Counter,
+    /// Unicasts to an address that nobody is bound to.
+    pub unicasts_to_nobody: Counter,
+    /// Responses whose caller had gone.
+    pub responses_to_nobody: Counter,
+    /// `_bkpr.router` calls without the router token.
+    pub unauthorized_calls: Counter,
+    /// Errors that the router answered in place of a service.
+    pub errors_answered: Counter,
+}
+
+/// Role and id of a bus, before it exists.
+pub struct BusName<'a> {
+    pub id: &'a str,
+    pub role: &'a str,
+}
+
+impl Router {
+    pub fn new(settings: Settings, bindings: Bindings) -> Router {
+        Router(Arc::new(Core {
+            settings,
+            bindings,
+            buses: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+            stats: Stats::default(),
+        }))
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = u8> {
+        1..=self.0.settings.lanes
+    }
+
+    /// What the router wants to be called for on a frontend.
+    pub fn frontend_hooks(&self, frontend: &BusName<'_>, backend_roles: &[&str]) -> Hooks {
+        let mut hooks = Hooks::default();
+        if !self.0.settings.enabled {
+            return hooks;
+        }
+        for role in backend_roles {
+            for lane in self.lanes() {
+                let requests = requests::Requests::new(&self.0, frontend.id, role, lane);
+                hooks.on_topic(&format!("req/{role}-{lane}"), Arc::new(requests));
+            }
+        }
+        hooks
+    }
+
+    /// What the router wants to be called for on a backend.
+    pub fn backend_hooks(&self, backend: &BusName<'_>, frontends: &[BusName<'_>]) -> Hooks {
+        let mut hooks = Hooks::default();
+        if !self.0.settings.enabled {
+            return hooks;
+        }
+        for lane in self.lanes() {
+            for frontend in frontends {
+                let responses = responses::Responses::new(&self.0, frontend.id);
+                hooks.on_topic(&format!("res/{}-{lane}", frontend.id), Arc::new(responses));
+                let notifications = notifications::Notifications::new(&self.0, frontend.role);
+                hooks.on_topic(&format!("msg/{}-{lane}", frontend.role), Arc::new(notifications));
+            }
+        }
+        let salt = self.0.settings.auth_salt.as_deref().unwrap_or(backend.id);
+        let calls = Arc::new(calls::Calls::new(&self.0, backend.id, router_token(salt)));
+        hooks.on_topic(&format!("req/{}/_bkpr/router", backend.role), Arc::clone(&calls) as _);
+        hooks.on_work(&format!("req/{}/#", backend.role), calls);
+        hooks
+    }
+
+    /// Hands the router its buses. Calling it again changes nothing.
+    pub fn join(&self, backends: Vec<Bus>, frontends: Vec<Bus>) {
+        self.0.buses.get_or_init(|| Buses { backends, frontends });
+    }
+
+    pub fn stats(&self) -> &Stats {
+        &self.0.stats
+    }
+
+    /// Takes no more requests, and waits until those in flight are answered or
+    /// the settings' time for that is over.
+    pub async fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+        let Some(buses) = self.0.buses.get() else { return };
+        let until = now_ms() + self.0.settings.shutdown_wait_ms;
+        while buses.backends.iter().any(|bus| bus.unfinished_work() > 0) && now_ms() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Core {
+    fn frontend(&self, id: &str) -> Option<&Bus> {
+        self.buses.get()?.frontends.iter().find(|bus| bus.id() == id)
+    }
+
+    fn backend(&self, id: &str) -> Option<&Bus> {
+        self.buses.get()?.backends.iter().find(|bus| bus.id() == id)
+    }
+
+    fn frontends_of<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a Bus> {
+        let frontends = self.buses.get().map_or(&[][..], |buses| &buses.frontends);
+        frontends.iter().filter(move |bus| bus.role() == role)
+    }
+
+    /// Answers a request with an error, in place of whoever should have: at
+    /// `topic` on `bus`. Requests without an id get no answer.
+    fn answer_error(&self, bus: &Bus, topic: &str, addr: Option<&str>, request: &[u8], error: RpcError<'_>, batch: &mut Batch) {
+        let Some(payload) = jsonrpc::error_response(request, error) else { return };
+        self.stats.errors_answered.add(1);
+        let mut properties = Vec::new();
+        if let Some(addr) = addr {
+            write_user_property(&mut properties, "addr", addr);
+        }
+        let mut answer = Publication::new(topic, &properties, &payload);
+        answer.qos = QoS::AtLeastOnce;
+        bus.publish(&answer, batch);
+    }
+}

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// Off: skep is two brokers, and outside router workers join them.
+    pub enabled: bool,
     /// Topics over which requests, responses and notifications that cross
     /// buses are spread.
     pub lanes: u8,
@@ -17,6 +19,6 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { lanes: 2, auth_salt: None, shutdown_wait_ms: 2_000 }
+        Settings { enabled: true, lanes: 2, auth_salt: None, shutdown_wait_ms: 2_000 }
     }
 }

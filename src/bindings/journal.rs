@@ -1,0 +1,255 @@
+//! The thread that writes changes to disk: all that have come since the last
+//! write in one batch, one flush for everybody who waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::entry::Entry;
+use super::error::JournalError;
+use super::store::Store;
+use super::table::Table;
+
+pub type Done = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
+
+/// What happened to one caller.
+pub struct Change {
+    pub caller: Box<str>,
+    pub old: Option<Arc<Entry>>,
+    pub new: Option<Arc<Entry>>,
+}
+
+/// Numbers of the journal since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalStats {
+    pub changes: u64,
+    pub flushes: u64,
+    pub expired: u64,
+    pub errors: u64,
+    /// Microseconds that the last flush took.
+    pub last_flush_us: u64,
+    pub max_flush_us: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    changes: AtomicU64,
+    flushes: AtomicU64,
+    expired: AtomicU64,
+    errors: AtomicU64,
+    last_flush_us: AtomicU64,
+    max_flush_us: AtomicU64,
+}
+
+pub struct Journal {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    /// Held while table and queue change, so that both have one order.
+    queue: Mutex<Queue>,
+    more: Condvar,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Queue {
+    changes: Vec<Change>,
+    waiting: Vec<Done>,
+    closed: bool,
+    /// The disk failed; nothing can be written until a restart.
+    failed: Option<JournalError>,
+}
+
+impl Journal {
+    pub fn start(store: Store, table: Arc<Table>) -> Journal {
+        let shared =
+            Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), counters: Counters::default() });
+        let flusher = Flusher { shared: Arc::clone(&shared), store, table };
+        let thread = std::thread::Builder::new().name("skep-bindings".into()).spawn(move || flusher.run());
+        // A process that can't start a thread has not come this far: tokio's
+        // run already. If it happens all the same, every change says so.
+        let thread = thread.map_err(|error| {
+            shared.queue.lock().failed = Some(JournalError::Write(format!("no thread for the journal: {error}")));
+        });
+        Journal { shared, thread: Mutex::new(thread.ok()) }
+    }
+
+    /// Has `make` change the table and list what it changed; `done` is called
+    /// once that is on disk.
+    pub fn append(&self, done: Done, make: impl FnOnce(&mut Vec<Change>)) {
+        let mut queue = self.shared.queue.lock();
+        let refused = if queue.closed { Some(JournalError::Closed) } else { queue.failed.clone() };
+        if let Some(error) = refused {
+            drop(queue);
+            return done(Err(error));
+        }
+        make(&mut queue.changes);
+        queue.waiting.push(done);
+        drop(queue);
+        self.shared.more.notify_one();
+    }
+
+    pub fn close(&self) {
+        self.shared.queue.lock().closed = true;
+        self.shared.more.notify_one();
+        if let Some(thread) = self.thread.lock().take() {
+            // The last handle may be dropped by the thread itself, in a `done`.
+            if thread.thread().id() != std::thread::current().id() {
+                // A panic in there has been printed already.
+                let _ = thread.join();
+            }
+        }
+    }
+
+    pub fn stats(&self) -> JournalStats {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.shared.counters;
+        JournalStats {
+            changes: of(&counters.changes),
+            flushes: of(&counters.flushes),
+            expired: of(&counters.expired),
+            errors: of(&counters.errors),
+            last_flush_us: of(&counters.last_flush_us),
+            max_flush_us: of(&counters.max_flush_us),
+        }
+    }
+}
+
+struct Flusher {
+    shared: Arc<Shared>,
+    store: Store,
+    table: Arc<Table>,
+}
+
+impl Flusher {
+    fn run(mut self) {
+        let pause = self.sweep_pause();
+        let mut next_sweep = Instant::now() + pause;
+        loop {
+            let mut queue = self.shared.queue.lock();
+            while queue.waiting.is_empty() && !queue.closed {
+                if self.shared.more.wait_until(&mut queue, next_sweep).timed_out() {
+                    break;
+                }
+            }
+            let changes = std::mem::take(&mut queue.changes);
+            let waiting = std::mem::take(&mut queue.waiting);
+            let closed = queue.closed;
+            drop(queue);
+            if !waiting.is_empty() {
+                self.write(changes, waiting);
+            }
+            if closed {
+                self.renew(0);
+                return self.store.close();
+            }
+            if Instant::now() >= next_sweep {
+                self.expire();
+                self.renew(self.table.timeout_s() / 4);
+                next_sweep = Instant::now() + pause;
+            }
+        }
+    }
+
+    /// Often enough that a stored time is at most half a timeout old.
+    fn sweep_pause(&self) -> Duration {
+        Duration::from_millis((self.table.timeout_s() as u64 * 1000 / 8).clamp(100, 30_000))
+    }
+
+    fn write(&mut self, changes: Vec<Change>, waiting: Vec<Done>) {
+        let began = Instant::now();
+        let clock = self.table.clock();
+        let batch = changes.iter().map(|change| (&*change.caller, change.new.as_ref().map(|new| new.encode(clock))));
+        let grown: isize =
+            changes.iter().map(|change| change.new.is_some() as isize - change.old.is_some() as isize).sum();
+        let written = if changes.is_empty() { Ok(()) } else { self.store.write(batch.collect(), grown) };
+        let counters = &self.shared.counters;
+        let took = began.elapsed().as_micros() as u64;
+        counters.flushes.fetch_add(1, Ordering::Relaxed);
+        counters.changes.fetch_add(changes.len() as u64, Ordering::Relaxed);
+        counters.last_flush_us.store(took, Ordering::Relaxed);
+        counters.max_flush_us.fetch_max(took, Ordering::Relaxed);
+        match written {
+            Ok(()) => waiting.into_iter().for_each(|done| done(Ok(()))),
+            Err(error) => self.fail(changes, waiting, error),
+        }
+    }
+
+    /// The disk does not have these changes, so the table must not either.
+    fn fail(&mut self, mut changes: Vec<Change>, mut waiting: Vec<Done>, error: JournalError) {
+        tracing::error!("{error}; binds fail until skep is restarted");
+        self.shared.counters.errors.fetch_add(1, Ordering::Relaxed);
+        let mut queue = self.shared.queue.lock();
+        queue.failed = Some(error.clone());
+        changes.append(&mut queue.changes);
+        waiting.append(&mut queue.waiting);
+        for change in changes.into_iter().rev() {
+            match change.old {
+                Some(old) => drop(self.table.put(old)),
+                None => drop(self.table.remove(&change.caller)),
+            }
+        }
+        drop(queue);
+        waiting.into_iter().for_each(|done| done(Err(error.clone())));
+    }
+
+    /// Forgets what has expired, in memory and on disk.
+    fn expire(&mut self) {
+        for shard in 0..self.table.shards() {
+            let expired = self.table.select(shard, |entry| self.table.is_expired(entry));
+            if expired.is_empty() {
+                continue;
+            }
+            let mut queue = self.shared.queue.lock();
+            if queue.failed.is_some() {
+                return;
+            }
+            for entry in expired {
+                // Touched or bound anew meanwhile?
+                let same = self.table.select_one(entry.caller()).is_some_and(|now| Arc::ptr_eq(&now, &entry));
+                if same && self.table.is_expired(&entry) {
+                    let old = self.table.remove(entry.caller());
+                    queue.changes.push(Change { caller: entry.caller().into(), old, new: None });
+                    self.shared.counters.expired.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            // Written with the next batch, or now if none waits.
+            queue.waiting.push(Box::new(|_| {}));
+        }
+    }
+
+    /// Writes the time of the last touch of sessions whose stored one is more
+    /// than `lag` seconds older.
+    fn renew(&mut self, lag: u32) {
+        if self.shared.queue.lock().failed.is_some() {
+            return;
+        }
+        for shard in 0..self.table.shards() {
+            let lagging = self.table.select(shard, |entry| entry.lag() > lag);
+            if lagging.is_empty() {
+                continue;
+            }
+            // Under the lock, so that no entry is written that has been
+            // removed or replaced meanwhile.
+            let queue = self.shared.queue.lock();
+            let pending: HashMap<&str, ()> = queue.changes.iter().map(|change| (&*change.caller, ())).collect();
+            let clock = self.table.clock();
+            let current = lagging.iter().filter(|entry| {
+                !pending.contains_key(entry.caller())
+                    && self.table.select_one(entry.caller()).is_some_and(|now| Arc::ptr_eq(&now, entry))
+            });
+            let batch: Vec<_> = current.map(|entry| (entry.caller(), Some(entry.encode(clock)))).collect();
+            if let Err(error) = self.store.write(batch, 0) {
+                drop(pending);
+                drop(queue);
+                return self.fail(Vec::new(), Vec::new(), error);
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The sled database in a data directory: who may open it, what is in it, and
+//! the evidence by which a loss is noticed.
+//!
+//! Each batch writes, beside its records, one with its number and the count of
+//! bindings after it. The number of the last batch that reached the disk is in
+//! a small file beside the database too. So a database that lost its end (sled
+//! cuts off what it can't read) or a record from its middle does not pass for
+//! whole.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sled::{Db, Mode};
+
+use super::error::{JournalError, OpenError};
+
+const DATABASE: &str = "bindings";
+const LOCK: &str = "lock";
+const LAST_BATCH: &str = "bindings.last";
+
+/// Key of the record about the database itself; no caller has such an id.
+const META: &[u8] = b"\0meta";
+const FORMAT: u8 = 1;
+
+/// Bytes of its pages that sled keeps; the table is ours to keep.
+const CACHE: u64 = 16 * 1024 * 1024;
+
+pub struct Store {
+    db: Db,
+    /// sled's own file, to be synced: its flush leaves that to the kernel.
+    file: File,
+    last_batch: File,
+    meta: Meta,
+    /// Held for as long as the store is open; frees itself when we die.
+    _lock: File,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Meta {
+    batch: u64,
+    count: u64,
+}
+
+impl Meta {
+    fn encode(self) -> Vec<u8> {
+        let mut out = vec![FORMAT];
+        out.extend_from_slice(&self.batch.to_be_bytes());
+        out.extend_from_slice(&self.count.to_be_bytes());
+        let sum = crc32fast::hash(&out);
+        out.extend_from_slice(&sum.to_be_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Meta> {
+        let (body, sum) = bytes.split_last_chunk::<4>()?;
+        let (format, body) = body.split_first()?;
+        let (batch, count) = body.split_first_chunk::<8>()?;
+        let whole = crc32fast::hash(&bytes[..bytes.len() - 4]) == u32::from_be_bytes(*sum);
+        let meta = Meta { batch: u64::from_be_bytes(*batch), count: u64::from_be_bytes(count.try_into().ok()?) };
+        (*format == FORMAT && whole).then_some(meta)
+    }
+}
+
+impl Store {
+    /// Opens the database and hands each record to `load`, which says whether
+    /// the record is to be kept; `None`: it is damaged.
+    pub fn open(dir: &Path, mut load: impl FnMut(&[u8], &[u8]) -> Option<bool>) -> Result<Store, OpenError> {
+        let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("can't be made"))?;
+        let lock = take_lock(dir)?;
+        let path = dir.join(DATABASE);
+        // What sled panics about is damage, too.
+        let opened = catch_unwind(AssertUnwindSafe(|| Store::open_database(dir, &path, lock, &mut load)));
+        opened.unwrap_or_else(|panic| {
+            let what = panic.downcast_ref::<String>().map(String::as_str);
+            let what = what.or(panic.downcast_ref::<&str>().copied()).unwrap_or("the database can't be read");
+            Err(OpenError::Corrupt { path, what: what.lines().next().unwrap_or_default().to_owned() })
+        })
+    }
+
+    fn open_database(
+        dir: &Path,
+        path: &Path,
+        lock: File,
+        load: &mut impl FnMut(&[u8], &[u8]) -> Option<bool>,
+    ) -> Result<Store, OpenError> {
+        let corrupt = |what: String| OpenError::Corrupt { path: path.into(), what };
+        let unreadable = |error: sled::Error| match error {
+            sled::Error::Io(error) if error.kind() != io::ErrorKind::Other && error.kind() != io::ErrorKind::InvalidData => {
+                OpenError::Unreadable { path: path.into(), what: error.to_string() }
+            }
+            other => corrupt(other.to_string()),
+        };
+        let is_new = !path.exists();
+        let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
+        let mut last_batch = private_file(&dir.join(LAST_BATCH)).map_err(failed("can't be written to"))?;
+        let known = read_last_batch(&mut last_batch).map_err(failed("can't be read"))?;
+        if is_new && known > 0 {
+            return Err(corrupt("the database is missing".into()));
+        }
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("can't be made"))?;
+        let db = sled::Config::new()
+            .path(path)
+            .mode(Mode::HighThroughput)
+            .cache_capacity(CACHE)
+            .flush_every_ms(None)
+            .open()
+            .map_err(unreadable)?;
+        make_private(path).map_err(failed("can't be made private"))?;
+        let file = File::open(path.join("db")).map_err(failed("can't be read"))?;
+
+        let mut meta = None;
+        let mut count = 0;
+        let mut expired = Vec::new();
+        for record in db.iter() {
+            let (key, value) = record.map_err(unreadable)?;
+            if key == META {
+                meta = Some(Meta::decode(&value).ok_or_else(|| corrupt("its own record is damaged".into()))?);
+                continue;
+            }
+            count += 1;
+            match load(&key, &value) {
+                Some(true) => {}
+                Some(false) => expired.push(key),
+                None => return Err(corrupt(format!("record {count} is damaged"))),
+            }
+        }
+        let meta = match meta {
+            Some(meta) => meta,
+            None if count == 0 && known == 0 => Meta::default(),
+            None => return Err(corrupt("its own record is missing".into())),
+        };
+        if meta.batch < known {
+            let lost = known - meta.batch;
+            return Err(corrupt(format!("the last {lost} of {known} batches of changes are missing")));
+        }
+        if meta.count != count {
+            return Err(corrupt(format!("{count} bindings are there, {} should be", meta.count)));
+        }
+        let mut store = Store { db, file, last_batch, meta, _lock: lock };
+        let gone = -(expired.len() as isize);
+        let expired: Vec<_> = expired.iter().map(|key| (std::str::from_utf8(key).unwrap_or_default(), None)).collect();
+        // The first batch also shows early that the disk takes writes.
+        store.write(expired, gone).map_err(|error| OpenError::Unreadable { path: path.into(), what: error.to_string() })?;
+        Ok(store)
+    }
+
+    /// Writes a batch of records (`None`: removes one) and waits until it is
+    /// on disk. `grown`: by how much the count of bindings changes.
+    pub fn write(&mut self, records: Vec<(&str, Option<Vec<u8>>)>, grown: isize) -> Result<(), JournalError> {
+        let count = self.meta.count.saturating_add_signed(grown as i64);
+        let meta = Meta { batch: self.meta.batch + 1, count };
+        let mut batch = sled::Batch::default();
+        for (key, record) in records {
+            match record {
+                Some(record) => batch.insert(key.as_bytes(), record),
+                None => batch.remove(key.as_bytes()),
+            }
+        }
+        batch.insert(META, meta.encode());
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            self.db.apply_batch(batch).map_err(|error| error.to_string())?;
+            self.db.flush().map_err(|error| error.to_string())?;
+            self.file.sync_data().map_err(|error| error.to_string())?;
+            write_last_batch(&mut self.last_batch, meta.batch).map_err(|error| error.to_string())
+        }));
+        match written {
+            Ok(Ok(())) => {
+                self.meta = meta;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(JournalError::Write(error)),
+            Err(_) => Err(JournalError::Write("the database failed".into())),
+        }
+    }
+
+    pub fn close(self) {
+        // All that was acknowledged has been flushed; this frees sled's files
+        // and only then the lock.
+        let Store { db, _lock, .. } = self;
+        drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
+    }
+}
+
+/// Makes this process the only one in the directory.
+fn take_lock(dir: &Path) -> Result<File, OpenError> {
+    let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
+    let mut lock = private_file(&dir.join(LOCK)).map_err(failed("its lock file can't be opened"))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            // Only for the message; without it, it still says enough.
+            let _ = lock.read_to_string(&mut pid);
+            let pid = if pid.trim().is_empty() { "unknown".into() } else { pid.trim().into() };
+            return Err(OpenError::Held { dir: dir.into(), pid });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed("can't be locked")(error)),
+    }
+    let note = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+    note.map_err(failed("can't be written to"))?;
+    Ok(lock)
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    for file in fs::read_dir(path)? {
+        let file = file?;
+        let mode = if file.file_type()?.is_dir() { 0o700 } else { 0o600 };
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+/// 0 if none has been written.
+fn read_last_batch(file: &mut File) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    file.seek(SeekFrom::Start(0))?;
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(u64::from_be_bytes(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// After the batch itself has been synced, so never ahead of it; it needs no
+/// sync of its own, as an older number only notices less.
+fn write_last_batch(file: &mut File, batch: u64) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&batch.to_be_bytes())
+}
+
+/// Moves a database that can't be opened away, and says where to; `None`:
+/// there is none.
+///
+/// # Errors
+/// Another process has it, or it can't be moved.
+pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>, OpenError> {
+    let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
+    let path = dir.join(DATABASE);
+    if !path.exists() && !dir.join(LAST_BATCH).exists() {
+        return Ok(None);
+    }
+    let _lock = take_lock(dir)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut aside = dir.join(format!("{DATABASE}.set-aside-{now}"));
+    for n in 2.. {
+        if !aside.exists() {
+            break;
+        }
+        aside = dir.join(format!("{DATABASE}.set-aside-{now}-{n}"));
+    }
+    fs::create_dir(&aside).map_err(failed("can't be written to"))?;
+    for name in [DATABASE, LAST_BATCH] {
+        if dir.join(name).exists() {
+            fs::rename(dir.join(name), aside.join(name)).map_err(failed("can't be written to"))?;
+        }
+    }
+    Ok(Some(aside))
+}

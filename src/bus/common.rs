@@ -1,0 +1,11 @@
+//! What every part of one bus may read: its name, settings and counters.
+
+use super::settings::Settings;
+use super::stats::Stats;
+
+pub struct Common {
+    /// The bus id, such as `backend-1`.
+    pub id: Box<str>,
+    pub settings: Settings,
+    pub stats: Stats,
+}

@@ -1,0 +1,329 @@
+//! The life of one connection, in a task of its own: from the first byte,
+//! through CONNECT, to the last.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::mqtt::{Connect, Version, next_frame};
+
+use super::Bus;
+use super::batch::Batch;
+use super::clock;
+use super::connections::Seat;
+use super::handshake::{Refusal, goodbye};
+use super::inbound::{Client, Stop};
+use super::link::{Control, Farewell};
+use super::sessions::Gone;
+use super::settings;
+use super::transport::Transport;
+use super::websocket;
+
+/// What one read takes at most.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// How long a peer has to take our last words.
+const FAREWELL_TIME: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Connections at rest have no read buffer: all of a thread share this one.
+    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BUFFER]);
+}
+
+struct Connection {
+    bus: Bus,
+    client: Client,
+    control: Arc<Control>,
+    transport: Transport,
+    /// The beginning of a packet whose rest has not come yet.
+    partial: Vec<u8>,
+    /// What is being written, where the transport keeps state of its own.
+    unsent: Vec<u8>,
+    _seat: Seat,
+}
+
+/// What ends a connection.
+enum End {
+    Stop(Stop),
+    /// Somebody else ends it.
+    Farewell(Farewell),
+    /// The peer closed it, or it broke.
+    Closed(Option<io::Error>),
+}
+
+impl Bus {
+    /// Serves a connection from its first byte to CONNECT; the rest of its
+    /// life is a task of its own, which needs less memory.
+    pub(super) async fn serve_connection(self, socket: TcpStream, peer: SocketAddr, listener: Arc<str>, how: settings::Transport, seat: Seat) {
+        let limits = &self.limits().connections;
+        let time = Duration::from_millis(limits.connection_timeout_ms);
+        let max_packet = limits.max_payload_size;
+        // Answers are small and awaited: no waiting for more to send.
+        let _ = socket.set_nodelay(true);
+        let opened = timeout(time, async {
+            let (mut transport, direct) = open(socket, how, max_packet).await?;
+            let first = read_connect(&mut transport, max_packet).await;
+            io::Result::Ok((transport, direct, first))
+        });
+        let (transport, direct, first) = match opened.await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return self.log_refused(&peer, &error.to_string()),
+            Err(_) => return self.log_refused(&peer, "no CONNECT within the connection timeout"),
+        };
+        let (connect, rest) = match first {
+            Ok(first) => first,
+            Err(NoConnect::Io(error)) => return self.log_refused(&peer, &error.to_string()),
+            Err(NoConnect::Refused(refusal)) => return self.refuse(transport, &peer, &refusal).await,
+        };
+        let control = Arc::new(Control::new(peer, &listener, direct));
+        let mut batch = Batch::new();
+        let admitted = match self.connect(connect, &control, &mut batch) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                batch.flush();
+                // Plain TCP is written to by its reading half here, too.
+                return self.refuse(transport, &peer, &refusal).await;
+            }
+        };
+        self.stats().clients.add(1);
+        tracing::debug!(bus = self.id(), client = &*admitted.session.id, %peer, "connected");
+        let mut seat = seat;
+        seat.establish(&control);
+        batch.flush();
+        let client = Client::new(self.clone(), admitted, Arc::clone(&control));
+        let connection =
+            Connection { bus: self, client, control, transport, partial: Vec::new(), unsent: Vec::new(), _seat: seat };
+        tokio::spawn(connection.run(rest));
+    }
+
+    fn log_refused(&self, peer: &SocketAddr, why: &str) {
+        self.stats().refused.add(1);
+        tracing::debug!(bus = self.id(), %peer, "connection given up before CONNECT: {why}");
+    }
+
+    async fn refuse(&self, mut transport: Transport, peer: &SocketAddr, refusal: &Refusal) {
+        self.stats().refused.add(1);
+        tracing::info!(bus = self.id(), %peer, reason = %refusal.reason, "connection refused: {}", refusal.text);
+        let _ = timeout(FAREWELL_TIME, async {
+            // A peer that is gone needs no answer.
+            let _ = transport.write_all(&refusal.encode()).await;
+            transport.shutdown().await;
+        })
+        .await;
+    }
+}
+
+/// Does the WebSocket handshake, if that is what the listener speaks.
+async fn open(
+    socket: TcpStream,
+    how: settings::Transport,
+    max_packet: u32,
+) -> io::Result<(Transport, Option<tokio::net::tcp::OwnedWriteHalf>)> {
+    match how {
+        settings::Transport::Tcp => {
+            let (read, write) = socket.into_split();
+            Ok((Transport::Tcp(read), Some(write)))
+        }
+        settings::Transport::Ws => {
+            let stream = websocket::accept(socket, max_packet as usize).await.map_err(io::Error::other)?;
+            Ok((Transport::Stream(Box::new(stream)), None))
+        }
+    }
+}
+
+enum NoConnect {
+    Io(io::Error),
+    Refused(Refusal),
+}
+
+/// Reads CONNECT, and whatever the client has sent right behind it.
+async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Connect, Vec<u8>), NoConnect> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0u8; 1024];
+    loop {
+        let mut buffer = ReadBuf::new(&mut chunk);
+        poll_fn(|cx| transport.poll_read(cx, &mut buffer)).await.map_err(NoConnect::Io)?;
+        if buffer.filled().is_empty() {
+            return Err(NoConnect::Io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        bytes.extend_from_slice(buffer.filled());
+        let refuse = |version, error: crate::mqtt::DecodeError| {
+            NoConnect::Refused(Refusal { version, reason: error.reason, text: error.to_string() })
+        };
+        let frame = next_frame(&bytes, max_packet).map_err(|error| refuse(Version::V5, error))?;
+        if let Some(frame) = frame {
+            let version = || Connect::sniff_version(&frame).unwrap_or(Version::V5);
+            let connect = Connect::decode(&frame).map_err(|error| refuse(version(), error))?;
+            let rest = bytes.split_off(frame.len);
+            return Ok((connect, rest));
+        }
+    }
+}
+
+impl Connection {
+    async fn run(mut self, rest: Vec<u8>) {
+        let mut batch = Batch::new();
+        let mut end = match self.received(&rest, &mut batch) {
+            Ok(()) => None,
+            Err(stop) => Some(End::Stop(stop)),
+        };
+        drop(rest);
+        let end = loop {
+            batch.flush_fairly().await;
+            if let Some(end) = end.take() {
+                break end;
+            }
+            if let ControlFlow::Break(over) = poll_fn(|cx| self.step(cx, &mut batch)).await {
+                end = Some(over);
+            }
+        };
+        self.finish(end).await;
+    }
+
+    /// Reads once and handles what came; writes what others left to this task.
+    fn step(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<ControlFlow<End>> {
+        self.control.waker.register(cx.waker());
+        if self.control.is_ending()
+            && let Some(farewell) = self.control.take_farewell()
+        {
+            return Poll::Ready(ControlFlow::Break(End::Farewell(farewell)));
+        }
+        if self.control.write_wanted.load(Ordering::Acquire)
+            && let Poll::Ready(Err(error)) = self.poll_write(cx)
+        {
+            return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
+        }
+        READ.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            if let Err(error) = ready!(self.transport.poll_read(cx, &mut buffer)) {
+                return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
+            }
+            if buffer.filled().is_empty() {
+                return Poll::Ready(ControlFlow::Break(End::Closed(None)));
+            }
+            self.control.last_heard.store(clock::now_ms(), Ordering::Relaxed);
+            self.bus.stats().bytes_in.add(buffer.filled().len() as u64);
+            Poll::Ready(match self.received(buffer.filled(), batch) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(stop) => ControlFlow::Break(End::Stop(stop)),
+            })
+        })
+    }
+
+    /// Handles the packets in `bytes`, keeping a beginning for later.
+    fn received(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), Stop> {
+        if self.partial.is_empty() {
+            let handled = self.packets(bytes, batch)?;
+            self.partial.extend_from_slice(&bytes[handled..]);
+            return Ok(());
+        }
+        let mut partial = std::mem::take(&mut self.partial);
+        partial.extend_from_slice(bytes);
+        match self.packets(&partial, batch)? {
+            0 => self.partial = partial,
+            handled => self.partial.extend_from_slice(&partial[handled..]),
+        }
+        Ok(())
+    }
+
+    /// Handles all whole packets; gives back how many bytes they were.
+    fn packets(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<usize, Stop> {
+        let max_packet = self.bus.limits().connections.max_payload_size;
+        let mut handled = 0;
+        while let Some(frame) = next_frame(&bytes[handled..], max_packet)? {
+            self.client.packet(&frame, batch)?;
+            handled += frame.len;
+        }
+        Ok(handled)
+    }
+
+    /// Writes what the session has, as far as the transport takes it.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.unsent.is_empty() {
+                // Before looking: who adds bytes after the look asks anew.
+                self.control.write_wanted.store(false, Ordering::Release);
+                self.unsent = self.client.session.take_wire(&self.control);
+                if self.unsent.is_empty() {
+                    if self.transport.poll_flush(cx)?.is_pending() {
+                        self.control.write_wanted.store(true, Ordering::Release);
+                        return Poll::Pending;
+                    }
+                    if self.client.session.unblock(&self.control) {
+                        return Poll::Ready(Ok(()));
+                    }
+                    continue;
+                }
+            }
+            let written = match self.transport.poll_write(cx, &self.unsent) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => {
+                    self.control.write_wanted.store(true, Ordering::Release);
+                    return Poll::Pending;
+                }
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.bus.stats().bytes_out.add(written as u64);
+            self.unsent.drain(..written);
+            if self.unsent.is_empty() {
+                self.unsent = Vec::new();
+            }
+        }
+    }
+
+    /// Last words, then the session learns that its connection is gone.
+    async fn finish(mut self, end: End) {
+        let version = self.client.version;
+        let id = Arc::clone(&self.client.session.id);
+        let bus = self.bus.clone();
+        let mut last = std::mem::take(&mut self.unsent);
+        last.append(&mut self.client.session.take_wire(&self.control));
+        let gone = match end {
+            End::Closed(error) => {
+                let why = error.map_or("closed by the peer".to_owned(), |error| error.to_string());
+                tracing::debug!(bus = bus.id(), client = &*id, "connection lost: {why}");
+                last.clear();
+                Gone::Broken
+            }
+            End::Stop(Stop::Disconnect(gone)) => {
+                tracing::debug!(bus = bus.id(), client = &*id, "disconnected");
+                last.clear();
+                gone
+            }
+            End::Stop(Stop::Error { reason, text }) => {
+                bus.stats().protocol_errors.add(1);
+                tracing::info!(bus = bus.id(), client = &*id, peer = %self.control.peer, %reason, "disconnected by us: {text}");
+                last.append(&mut goodbye(version, reason, self.client.reason_string(&text)));
+                Gone::Broken
+            }
+            End::Farewell(Farewell { reason, text, unsent }) => {
+                let text = text.unwrap_or_default();
+                tracing::info!(bus = bus.id(), client = &*id, peer = %self.control.peer, %reason, "disconnected by us: {text}");
+                last.extend_from_slice(&unsent);
+                last.append(&mut goodbye(version, reason, self.client.reason_string(&text)));
+                Gone::Broken
+            }
+        };
+        let mut batch = Batch::new();
+        bus.detach(&self.client.session, &self.control, gone, &mut batch);
+        batch.flush_fairly().await;
+        let _ = timeout(FAREWELL_TIME, async {
+            // The peer may be gone already; then nobody is there to read it.
+            let _ = self.transport.write_all(&last).await;
+            self.transport.shutdown().await;
+        })
+        .await;
+    }
+}

@@ -1,0 +1,138 @@
+//! CONNECT: what the client is told, and the session it gets.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rand::RngExt;
+use rand::distr::Alphanumeric;
+
+use crate::mqtt::{Connack, Connect, Reason, Version, encode_disconnect};
+
+use super::Bus;
+use super::batch::Batch;
+use super::link::{Control, Link, OutgoingAliases};
+use super::session::Session;
+use super::sessions::Attach;
+use super::will::Will;
+
+/// Longest client id taken, in bytes.
+const MAX_CLIENT_ID: usize = 256;
+
+/// A CONNECT turned down: what to say, and in which version.
+pub struct Refusal {
+    pub version: Version,
+    pub reason: Reason,
+    pub text: String,
+}
+
+impl Refusal {
+    /// The CONNACK that says so.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut connack = Connack::refused(self.reason);
+        connack.reason_string = Some(self.text.clone());
+        connack.encode(&mut out, self.version);
+        out
+    }
+}
+
+/// A client that has been let in.
+pub struct Admitted {
+    pub session: Arc<Session>,
+    pub version: Version,
+    pub quiet: bool,
+}
+
+impl Bus {
+    /// Lets a client in, or says why not.
+    pub(super) fn connect(
+        &self,
+        connect: Connect,
+        control: &Arc<Control>,
+        batch: &mut Batch,
+    ) -> Result<Admitted, Refusal> {
+        let version = connect.version;
+        let refuse = |reason, text: &str| Refusal { version, reason, text: text.into() };
+        if self.is_stopping() {
+            return Err(refuse(Reason::ServerUnavailable, "the server is shutting down"));
+        }
+        if connect.authentication_method.is_some() {
+            return Err(refuse(Reason::BadAuthenticationMethod, "no enhanced authentication is offered"));
+        }
+        let account = self
+            .0
+            .accounts
+            .login(connect.user.as_deref(), connect.password.as_deref())
+            .map_err(|reason| refuse(reason, "unknown user or wrong password"))?;
+        let assigned = connect.client_id.is_empty();
+        if assigned && version == Version::V311 && !connect.clean_start {
+            let text = "a session that is kept needs a client id";
+            return Err(refuse(Reason::ClientIdentifierNotValid, text)); // [MQTT-3.1.3-8] of 3.1.1
+        }
+        if connect.client_id.len() > MAX_CLIENT_ID {
+            let text = format!("the client id has {} bytes, {MAX_CLIENT_ID} are allowed", connect.client_id.len());
+            return Err(Refusal { version, reason: Reason::ClientIdentifierNotValid, text });
+        }
+        let id: Arc<str> = if assigned { random_id().into() } else { connect.client_id.as_str().into() };
+        if let Some(will) = &connect.will
+            && (will.topic.starts_with('$') || !account.may_publish(&will.topic, &id))
+        {
+            return Err(refuse(Reason::NotAuthorized, "the will's topic is not allowed to this user"));
+        }
+
+        let limits = &self.limits().connections;
+        let max_expiry = self.limits().sessions.max_expiry_s;
+        let keep_alive = match limits.max_keep_alive_s {
+            max if max > 0 && version == Version::V5 && (connect.keep_alive == 0 || connect.keep_alive > max) => max,
+            _ => connect.keep_alive,
+        };
+        control.silence_limit.store(keep_alive as u64 * 1500, Ordering::Relaxed);
+        let told = |differs: bool, value: u32| differs.then_some(value);
+        let connack = Connack {
+            session_expiry: told(connect.session_expiry > max_expiry, max_expiry),
+            receive_maximum: Some(limits.max_inflight_count.max(1)),
+            maximum_packet_size: Some(limits.max_payload_size),
+            assigned_client_id: assigned.then(|| id.to_string()),
+            topic_alias_maximum: Some(limits.max_topic_aliases),
+            server_keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
+            response_information: connect.request_response_information.then(|| format!("priv/{id}")),
+            ..Connack::accepted()
+        };
+        let aliases = connect.topic_alias_maximum.min(limits.max_outgoing_topic_aliases);
+        let quiet = !connect.request_problem_information;
+        let link = Link {
+            control: Arc::clone(control),
+            version,
+            receive_maximum: connect.receive_maximum,
+            maximum_packet_size: connect.maximum_packet_size,
+            aliases: OutgoingAliases::new(aliases),
+            blocked: false,
+            writing: false,
+        };
+        let attach = Attach {
+            id,
+            account,
+            clean_start: connect.clean_start,
+            expiry_s: connect.session_expiry,
+            will: connect.will.map(|will| Box::new(Will::from(will))),
+            link,
+            connack,
+        };
+        let session = self
+            .attach(attach, batch)
+            .map_err(|reason| refuse(reason, "the client id belongs to another user's session"))?;
+        Ok(Admitted { session, version, quiet })
+    }
+}
+
+/// A client id that nobody can guess, of the form the router's callers have.
+fn random_id() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect()
+}
+
+/// The DISCONNECT for a client that has been let in; nothing in 3.1.1.
+pub fn goodbye(version: Version, reason: Reason, text: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_disconnect(&mut out, version, reason, text);
+    out
+}

@@ -1,0 +1,335 @@
+//! One work queue: the messages of a shared subscription and its members.
+//!
+//! A queue is a (group, filter) pair. Each message goes to the member with the
+//! most room, waits while nobody has any, and comes back to the front when the
+//! member that holds it goes away.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::batch::Batch;
+use super::clock;
+use super::hook::Undeliverable;
+use super::message::{Message, Publication};
+use super::outbound::{Grant, Offered};
+use super::session::Session;
+use super::settings::Queues as Limits;
+
+/// A work queue. Lock order: a queue's state, then a session's outbound half.
+pub struct Queue {
+    /// Tells queues apart.
+    pub key: u64,
+    pub group: Box<str>,
+    pub filter: Box<str>,
+    state: Mutex<State>,
+    /// Messages that wait, readable without the lock.
+    waiting: AtomicUsize,
+    /// Messages that members hold unacknowledged.
+    held: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    members: Vec<Member>,
+    /// Where the search for the roomiest member begins, so that ties go round.
+    next: usize,
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    /// Some waiting message has an expiry.
+    mortal: bool,
+    /// Since when nobody connected serves the queue; 0: somebody does.
+    unserved_since: u64,
+    /// The queue has left the table; whoever still has it must look again.
+    retired: bool,
+}
+
+struct Member {
+    session: Arc<Session>,
+    grant: Grant,
+}
+
+struct Waiting {
+    message: Arc<Message>,
+    redelivered: bool,
+}
+
+/// Why a queue did not take a message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// At its limit on messages or bytes.
+    Full,
+    /// Gone from the table meanwhile.
+    Retired,
+}
+
+/// Messages that the queue gives up on.
+pub type GivenUp = Vec<(Arc<Message>, Undeliverable)>;
+
+/// What there is to see of a queue.
+pub struct QueueInfo {
+    pub group: Box<str>,
+    pub filter: Box<str>,
+    pub members: usize,
+    pub waiting: usize,
+    pub bytes: usize,
+    pub held: usize,
+}
+
+impl Queue {
+    pub fn new(key: u64, group: &str, filter: &str) -> Queue {
+        let state = State { unserved_since: clock::now_ms(), ..State::default() };
+        Queue {
+            key,
+            group: group.into(),
+            filter: filter.into(),
+            state: Mutex::new(state),
+            waiting: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+        }
+    }
+
+    /// Messages that wait or that members hold.
+    pub fn unfinished(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed) + self.held.load(Ordering::Relaxed)
+    }
+
+    pub fn info(&self) -> QueueInfo {
+        let state = self.state.lock();
+        QueueInfo {
+            group: self.group.clone(),
+            filter: self.filter.clone(),
+            members: state.members.len(),
+            waiting: state.waiting.len(),
+            bytes: state.bytes,
+            held: self.held.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Adds a member, or changes what an old one was granted; it gets work at
+    /// the next [`Queue::serve`]. False: the queue has retired.
+    pub fn join(&self, session: &Arc<Session>, grant: Grant) -> bool {
+        let mut state = self.state.lock();
+        if state.retired {
+            return false;
+        }
+        match state.members.iter_mut().find(|m| m.session.key == session.key) {
+            Some(member) => member.grant = grant,
+            None => state.members.push(Member { session: Arc::clone(session), grant }),
+        }
+        state.unserved_since = 0;
+        true
+    }
+
+    /// Removes a member. True: that was the last one, and nothing waits; the
+    /// queue has retired.
+    pub fn leave(&self, session: u64) -> bool {
+        let mut state = self.state.lock();
+        state.members.retain(|m| m.session.key != session);
+        self.retire_if_idle(&mut state)
+    }
+
+    fn retire_if_idle(&self, state: &mut State) -> bool {
+        if state.members.is_empty() && state.waiting.is_empty() {
+            state.retired = true;
+        }
+        state.retired
+    }
+
+    /// Gives a message to a member, or keeps it until one has room.
+    pub fn offer(
+        self: &Arc<Self>,
+        publication: &Publication<'_>,
+        limits: &Limits,
+        batch: &mut Batch,
+        gone: &mut GivenUp,
+    ) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        if state.retired {
+            return Err(Refused::Retired);
+        }
+        if state.waiting.len() >= limits.max_messages || state.bytes >= limits.max_bytes {
+            return Err(Refused::Full);
+        }
+        state.push_back(publication.message());
+        self.dispatch(&mut state, batch, gone);
+        Ok(())
+    }
+
+    /// Takes over messages that waited before anybody served their topic.
+    pub fn adopt(self: &Arc<Self>, messages: impl IntoIterator<Item = Arc<Message>>, batch: &mut Batch, gone: &mut GivenUp) {
+        let mut state = self.state.lock();
+        for message in messages {
+            state.push_back(&message);
+        }
+        self.dispatch(&mut state, batch, gone);
+    }
+
+    /// Messages come back, oldest first, from a member that went away with
+    /// them; `died`: without leaving properly. Those that so many members died
+    /// of are given up. Gives the rest back if the queue has retired.
+    #[must_use]
+    pub fn take_back(
+        self: &Arc<Self>,
+        messages: Vec<Arc<Message>>,
+        died: bool,
+        limits: &Limits,
+        batch: &mut Batch,
+        gone: &mut GivenUp,
+    ) -> Vec<Arc<Message>> {
+        self.held.fetch_sub(messages.len(), Ordering::Relaxed);
+        let (dead, alive): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| died && message.died() >= limits.max_deaths);
+        gone.extend(dead.into_iter().map(|message| (message, Undeliverable::SetAside)));
+        let mut state = self.state.lock();
+        if state.retired {
+            return alive;
+        }
+        for message in alive.into_iter().rev() {
+            state.bytes += message.size();
+            state.mortal |= message.expires_at != 0;
+            state.waiting.push_front(Waiting { message, redelivered: true });
+        }
+        self.dispatch(&mut state, batch, gone);
+        Vec::new()
+    }
+
+    /// A member has acknowledged a message and has room for another.
+    pub fn acknowledged(&self) {
+        self.held.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A member has room: gives out what waits.
+    pub fn serve(self: &Arc<Self>, batch: &mut Batch, gone: &mut GivenUp) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.dispatch(&mut self.state.lock(), batch, gone);
+        }
+    }
+
+    fn dispatch(self: &Arc<Self>, state: &mut State, batch: &mut Batch, gone: &mut GivenUp) {
+        // Told before the search for room begins: a member that gets room while
+        // we search sees that something waits, and comes for it.
+        self.waiting.store(state.waiting.len(), Ordering::SeqCst);
+        let mut now = 0;
+        while let Some(front) = state.waiting.front() {
+            if front.message.expires_at != 0 {
+                now = if now == 0 { clock::now_ms() } else { now };
+                if front.message.expired(now) {
+                    gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::Expired)));
+                    continue;
+                }
+            }
+            match self.assign(state, batch) {
+                Assigned::Member => {}
+                Assigned::TooLarge => gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::TooLarge))),
+                Assigned::NoRoom => break,
+            }
+        }
+        if state.waiting.is_empty() {
+            state.mortal = false;
+            if state.waiting.capacity() > 64 {
+                state.waiting = VecDeque::new();
+            }
+        }
+        self.waiting.store(state.waiting.len(), Ordering::SeqCst);
+    }
+
+    /// Gives the first waiting message to the member with the most room.
+    fn assign(self: &Arc<Self>, state: &mut State, batch: &mut Batch) -> Assigned {
+        let mut too_large_for: Vec<u64> = Vec::new();
+        loop {
+            let Some(at) = state.roomiest(&too_large_for) else {
+                return if too_large_for.is_empty() { Assigned::NoRoom } else { Assigned::TooLarge };
+            };
+            let Some(front) = state.waiting.front() else { return Assigned::NoRoom };
+            let Member { session, grant } = &state.members[at];
+            match session.assign(&front.message, grant, front.redelivered, self) {
+                // Another queue was quicker; the member's room is up to date now.
+                None => continue,
+                Some(Offered::TooLarge) => too_large_for.push(session.key),
+                Some(_) => {
+                    batch.touch(session);
+                    if front.message.qos.min(grant.qos) != crate::mqtt::QoS::AtMostOnce {
+                        self.held.fetch_add(1, Ordering::Relaxed);
+                    }
+                    state.next = at + 1;
+                    state.pop_front();
+                    return Assigned::Member;
+                }
+            }
+        }
+    }
+
+    /// Gives up what has waited in vain. True: the queue is empty, without
+    /// members, and has retired.
+    pub fn sweep(self: &Arc<Self>, now: u64, limits: &Limits, batch: &mut Batch, gone: &mut GivenUp) -> bool {
+        let mut state = self.state.lock();
+        if state.members.iter().any(|m| m.session.is_connected()) {
+            state.unserved_since = 0;
+        } else if state.unserved_since == 0 {
+            state.unserved_since = now;
+        }
+        if state.mortal {
+            state.give_up(Undeliverable::Expired, gone, |message| message.expired(now));
+        }
+        if state.unserved_since != 0 && now - state.unserved_since >= limits.grace_ms {
+            // Members that are away but will be back keep their messages;
+            // callers that wait for an answer get one.
+            let deserted = state.members.is_empty();
+            state.give_up(Undeliverable::Unserved, gone, |message| deserted || message.answerable);
+        }
+        self.dispatch(&mut state, batch, gone);
+        self.retire_if_idle(&mut state)
+    }
+}
+
+enum Assigned {
+    Member,
+    NoRoom,
+    TooLarge,
+}
+
+impl State {
+    fn push_back(&mut self, message: &Arc<Message>) {
+        self.bytes += message.size();
+        self.mortal |= message.expires_at != 0;
+        self.waiting.push_back(Waiting { message: Arc::clone(message), redelivered: false });
+    }
+
+    fn pop_front(&mut self) -> Option<Waiting> {
+        let waiting = self.waiting.pop_front()?;
+        self.bytes -= waiting.message.size();
+        Some(waiting)
+    }
+
+    fn give_up(&mut self, why: Undeliverable, gone: &mut GivenUp, which: impl Fn(&Message) -> bool) {
+        let bytes = &mut self.bytes;
+        self.waiting.retain(|waiting| {
+            let give_up = which(&waiting.message);
+            if give_up {
+                *bytes -= waiting.message.size();
+                gone.push((Arc::clone(&waiting.message), why));
+            }
+            !give_up
+        });
+    }
+
+    /// The member with the most room, if any has some; ties go round.
+    fn roomiest(&self, except: &[u64]) -> Option<usize> {
+        let count = self.members.len();
+        let mut best = None;
+        let mut most = 0;
+        for step in 0..count {
+            let at = (self.next + step) % count;
+            let session = &self.members[at].session;
+            let room = session.room();
+            if room > most && !except.contains(&session.key) {
+                most = room;
+                best = Some(at);
+            }
+        }
+        best
+    }
+}

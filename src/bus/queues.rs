@@ -1,0 +1,218 @@
+//! All work queues of a bus, found by topic; and work that came before anybody
+//! served its topic.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ahash::AHashMap;
+use parking_lot::{Mutex, RwLock};
+
+use crate::mqtt;
+
+use super::batch::Batch;
+use super::hook::Undeliverable;
+use super::message::{Message, Publication};
+use super::outbound::Grant;
+use super::queue::{GivenUp, Queue, QueueInfo, Refused};
+use super::session::Session;
+use super::settings::Queues as Limits;
+use super::tree::FilterTree;
+
+#[derive(Default)]
+pub struct Queues {
+    table: RwLock<Table>,
+    early: Mutex<Early>,
+    next_key: AtomicU64,
+}
+
+struct Table {
+    by_topic: FilterTree<u64, Arc<Queue>>,
+    by_name: AHashMap<(Box<str>, Box<str>), Arc<Queue>>,
+}
+
+/// Messages on topics that no queue covers yet, for the grace period.
+#[derive(Default)]
+struct Early {
+    topics: AHashMap<Box<str>, VecDeque<(u64, Arc<Message>)>>,
+    messages: usize,
+    bytes: usize,
+}
+
+/// What became of a message offered to the queues.
+#[derive(Default)]
+pub struct Queued {
+    /// Queues that cover the topic.
+    pub matching: usize,
+    /// Those among them that were full.
+    pub full: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Table { by_topic: FilterTree::new(), by_name: AHashMap::new() }
+    }
+}
+
+impl Queues {
+    /// Makes `session` a member of the queue (group, filter), which is made if
+    /// there is none.
+    pub fn join(&self, group: &str, filter: &str, session: &Arc<Session>, grant: Grant) -> Arc<Queue> {
+        loop {
+            let queue = self.get_or_make(group, filter);
+            if queue.join(session, grant) {
+                return queue;
+            }
+            self.remove(&queue);
+        }
+    }
+
+    /// Gives a queue what came before it, and its members what waits.
+    pub fn start(&self, queue: &Arc<Queue>, batch: &mut Batch, gone: &mut GivenUp) {
+        let early = self.early.lock().take(&queue.filter);
+        queue.adopt(early, batch, gone);
+    }
+
+    fn get_or_make(&self, group: &str, filter: &str) -> Arc<Queue> {
+        let mut table = self.table.write();
+        let name = (group.into(), filter.into());
+        if let Some(queue) = table.by_name.get(&name) {
+            return Arc::clone(queue);
+        }
+        let key = self.next_key.fetch_add(1, Ordering::Relaxed);
+        let queue = Arc::new(Queue::new(key, group, filter));
+        table.by_topic.insert(filter, key, Arc::clone(&queue));
+        table.by_name.insert(name, Arc::clone(&queue));
+        queue
+    }
+
+    pub fn leave(&self, queue: &Arc<Queue>, session: u64) {
+        if queue.leave(session) {
+            self.remove(queue);
+        }
+    }
+
+    /// Forgets a queue that has retired.
+    fn remove(&self, queue: &Queue) {
+        let mut table = self.table.write();
+        table.by_topic.remove(&queue.filter, queue.key);
+        let name = (queue.group.clone(), queue.filter.clone());
+        if table.by_name.get(&name).is_some_and(|other| other.key == queue.key) {
+            table.by_name.remove(&name);
+        }
+    }
+
+    /// Gives a message to every queue that covers its topic.
+    pub fn offer(&self, publication: &Publication<'_>, limits: &Limits, batch: &mut Batch, gone: &mut GivenUp) -> Queued {
+        let mut queued = Queued::default();
+        let mut retired = Vec::new();
+        let table = self.table.read();
+        table.by_topic.matches(publication.topic, |_, queue| match queue.offer(publication, limits, batch, gone) {
+            Ok(()) => queued.matching += 1,
+            Err(Refused::Full) => {
+                queued.matching += 1;
+                queued.full += 1;
+            }
+            Err(Refused::Retired) => retired.push(Arc::clone(queue)),
+        });
+        drop(table);
+        for queue in retired {
+            self.remove(&queue);
+        }
+        queued
+    }
+
+    /// Whether some queue covers `topic`.
+    pub fn covers(&self, topic: &str) -> bool {
+        let mut covered = false;
+        self.table.read().by_topic.matches(topic, |_, _| covered = true);
+        covered
+    }
+
+    /// Keeps a message for whoever comes to serve its topic within the grace
+    /// period. False: too much is kept already.
+    pub fn keep_early(&self, publication: &Publication<'_>, now: u64, limits: &Limits) -> bool {
+        let mut early = self.early.lock();
+        if early.messages >= limits.max_messages || early.bytes >= limits.max_bytes {
+            return false;
+        }
+        let message = Arc::clone(publication.message());
+        early.messages += 1;
+        early.bytes += message.size();
+        match early.topics.get_mut(publication.topic) {
+            Some(kept) => kept.push_back((now, message)),
+            None => {
+                early.topics.insert(publication.topic.into(), [(now, message)].into());
+            }
+        }
+        true
+    }
+
+    /// Moves what is kept for `topic` into the queues that cover it by now.
+    pub fn settle_early(&self, topic: &str, limits: &Limits, batch: &mut Batch, gone: &mut GivenUp) {
+        if self.covers(topic) {
+            let early = self.early.lock().take(topic);
+            for message in early {
+                // A full queue has more than enough work of this topic.
+                self.offer(&message.publication(), limits, batch, gone);
+            }
+        }
+    }
+
+    /// Gives up what has waited in vain, everywhere.
+    pub fn sweep(&self, now: u64, limits: &Limits, batch: &mut Batch) -> GivenUp {
+        let mut gone = GivenUp::new();
+        let queues: Vec<_> = self.table.read().by_name.values().cloned().collect();
+        for queue in queues {
+            if queue.sweep(now, limits, batch, &mut gone) {
+                self.remove(&queue);
+            }
+        }
+        self.early.lock().sweep(now, limits.grace_ms, &mut gone);
+        gone
+    }
+
+    /// Messages that wait in a queue or that a member holds.
+    pub fn unfinished(&self) -> usize {
+        self.table.read().by_name.values().map(|queue| queue.unfinished()).sum()
+    }
+
+    pub fn list(&self) -> Vec<QueueInfo> {
+        self.table.read().by_name.values().map(|queue| queue.info()).collect()
+    }
+}
+
+impl Early {
+    /// Takes out all messages on topics that `filter` matches.
+    fn take(&mut self, filter: &str) -> Vec<Arc<Message>> {
+        let mut taken = Vec::new();
+        self.topics.retain(|topic, kept| {
+            let take = mqtt::matches(filter, topic);
+            if take {
+                taken.extend(kept.drain(..).map(|(_, message)| message));
+            }
+            !take
+        });
+        self.messages -= taken.len();
+        self.bytes -= taken.iter().map(|message| message.size()).sum::<usize>();
+        taken
+    }
+
+    fn sweep(&mut self, now: u64, grace_ms: u64, gone: &mut GivenUp) {
+        let Early { topics, messages, bytes } = self;
+        topics.retain(|_, kept| {
+            kept.retain(|(since, message)| {
+                let why = match message.expired(now) {
+                    true => Undeliverable::Expired,
+                    false if now - since >= grace_ms => Undeliverable::Unserved,
+                    false => return true,
+                };
+                *messages -= 1;
+                *bytes -= message.size();
+                gone.push((Arc::clone(message), why));
+                false
+            });
+            !kept.is_empty()
+        });
+    }
+}

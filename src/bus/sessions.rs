@@ -1,0 +1,314 @@
+//! All sessions of a bus, by client id: who gets which session at CONNECT, and
+//! what becomes of it when the connection goes.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use ahash::RandomState;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use parking_lot::Mutex;
+
+use crate::mqtt::{Connack, Reason};
+
+use super::Bus;
+use super::access::Account;
+use super::batch::Batch;
+use super::clock;
+use super::link::{Control, Farewell, Link};
+use super::queue::{GivenUp, Queue};
+use super::session::Session;
+use super::will::Will;
+
+/// The table of sessions.
+pub struct SessionTable {
+    by_id: DashMap<Arc<str>, Arc<Session>, RandomState>,
+    next_key: AtomicU64,
+    /// Sessions without a connection, by the time that they end.
+    away: Mutex<BinaryHeap<Reverse<(u64, u64, Arc<str>)>>>,
+    away_count: AtomicUsize,
+}
+
+impl Default for SessionTable {
+    fn default() -> Self {
+        SessionTable {
+            by_id: DashMap::default(),
+            next_key: AtomicU64::new(1),
+            away: Mutex::default(),
+            away_count: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl SessionTable {
+    pub fn get(&self, id: &str) -> Option<Arc<Session>> {
+        self.by_id.get(id).map(|entry| Arc::clone(entry.value()))
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Sessions that wait for their client to come back.
+    pub fn away(&self) -> usize {
+        self.away_count.load(Ordering::Relaxed)
+    }
+}
+
+/// What a client asks for at CONNECT, and brings.
+pub struct Attach {
+    pub id: Arc<str>,
+    pub account: Arc<Account>,
+    pub clean_start: bool,
+    pub expiry_s: u32,
+    pub will: Option<Box<Will>>,
+    pub link: Link,
+    pub connack: Connack,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// DISCONNECT with reason 0: no will.
+    Properly,
+    /// DISCONNECT, but the will is wanted.
+    WithWill,
+    /// The connection broke, or we ended it.
+    Broken,
+}
+
+impl Bus {
+    /// Gives the client its session: the one it had, or a new one. The CONNACK
+    /// and what was still in flight are the first bytes on the new connection.
+    ///
+    /// # Errors
+    /// The session belongs to another user.
+    pub(super) fn attach(&self, attach: Attach, batch: &mut Batch) -> Result<Arc<Session>, Reason> {
+        let table = &self.0.sessions;
+        let mut ended = None;
+        let mut back = Vec::new();
+        let mut will = None;
+        let session = match table.by_id.entry(Arc::clone(&attach.id)) {
+            Entry::Occupied(mut entry) => {
+                let old = Arc::clone(entry.get());
+                if old.account.name != attach.account.name {
+                    return Err(Reason::NotAuthorized);
+                }
+                back = self.take_over(&old);
+                if attach.clean_start || old.state.lock().expiry_s == 0 {
+                    let new = self.new_session(&attach);
+                    entry.insert(Arc::clone(&new));
+                    ended = Some(old);
+                    self.start_link(&new, attach, false);
+                    new
+                } else {
+                    will = self.start_link(&old, attach, true);
+                    old
+                }
+            }
+            Entry::Vacant(entry) => {
+                let new = self.new_session(&attach);
+                entry.insert(Arc::clone(&new));
+                self.start_link(&new, attach, false);
+                new
+            }
+        };
+        // Not while the table is locked: these reach other sessions.
+        self.give_back(back, true, batch);
+        if let Some(will) = will {
+            self.publish_will(&will, session.key, batch);
+        }
+        if let Some(old) = ended {
+            self.end_session(&old, batch);
+        }
+        batch.touch(&session);
+        self.serve(&session, batch);
+        Ok(session)
+    }
+
+    fn new_session(&self, attach: &Attach) -> Arc<Session> {
+        let key = self.0.sessions.next_key.fetch_add(1, Ordering::Relaxed);
+        let (id, account) = (Arc::clone(&attach.id), Arc::clone(&attach.account));
+        Arc::new(Session::new(key, id, account, Arc::clone(&self.0.common)))
+    }
+
+    /// Ends the connection that `old` has, for another one takes its place
+    /// [MQTT-3.1.4-3]. Gives back the work it held.
+    fn take_over(&self, old: &Arc<Session>) -> Vec<(Arc<Queue>, Arc<super::Message>)> {
+        let mut out = old.out();
+        if let Some(link) = out.link.take() {
+            let unsent = if link.writing { Vec::new() } else { std::mem::take(&mut out.wire) };
+            let text = Some("another connection uses this client id".to_owned());
+            link.control.end(Farewell { reason: Reason::SessionTakenOver, text, unsent });
+        }
+        out.wire = Vec::new();
+        let back = out.give_back(|_| true);
+        old.publish_room(&out);
+        back
+    }
+
+    /// Gives back the will of the connection taken over, if it is to be sent.
+    fn start_link(&self, session: &Arc<Session>, attach: Attach, present: bool) -> Option<Box<Will>> {
+        let mut state = session.state.lock();
+        if state.expires_at != 0 {
+            state.expires_at = 0;
+            self.0.sessions.away_count.fetch_sub(1, Ordering::Relaxed);
+        }
+        state.expiry_s = attach.expiry_s;
+        // The client is back before the delay of its will is over: the will is
+        // not sent [MQTT-3.1.3-9]. One without delay is.
+        drop(self.0.wills.take(session.key));
+        let left = std::mem::replace(&mut state.will, attach.will);
+        let mut out = session.out();
+        let version = attach.link.version;
+        let connack = Connack { session_present: present, ..attach.connack };
+        out.wire.clear();
+        connack.encode(&mut out.wire, version);
+        out.link = Some(attach.link);
+        out.resend();
+        let dropped = out.send_pending(clock::now_ms());
+        self.0.common.stats.expired.add(dropped as u64);
+        session.publish_room(&out);
+        left.filter(|will| will.delay_s == 0)
+    }
+
+    /// The connection `control` is over.
+    pub(super) fn detach(&self, session: &Arc<Session>, control: &Arc<Control>, gone: Gone, batch: &mut Batch) {
+        // Held to the end, so that a client that comes back meets the session
+        // either connected or away, and nothing in between.
+        let mut state = session.state.lock();
+        let back = {
+            let mut out = session.out();
+            match &out.link {
+                Some(link) if Arc::ptr_eq(&link.control, control) => {}
+                // Taken over meanwhile: the session is another connection's.
+                _ => return,
+            }
+            out.link = None;
+            out.wire = Vec::new();
+            let back = out.give_back(|_| true);
+            session.publish_room(&out);
+            back
+        };
+        if gone == Gone::Properly {
+            state.will = None;
+        }
+        let expiry_s = state.expiry_s.min(self.limits().sessions.max_expiry_s);
+        if expiry_s == 0 {
+            drop(state);
+            self.0.sessions.by_id.remove_if(&session.id, |_, other| other.key == session.key);
+            self.give_back(back, gone != Gone::Properly, batch);
+            self.end_session(session, batch);
+            return;
+        }
+        let now = clock::now_ms();
+        state.expires_at = now + expiry_s as u64 * 1000;
+        let expires_at = state.expires_at;
+        let will = state.will.take();
+        let table = &self.0.sessions;
+        let away = table.away_count.fetch_add(1, Ordering::Relaxed) + 1;
+        drop(state);
+        self.give_back(back, gone != Gone::Properly, batch);
+        table.away.lock().push(Reverse((expires_at, session.key, Arc::clone(&session.id))));
+        match will {
+            Some(will) if will.delay_s == 0 => self.publish_will(&will, session.key, batch),
+            Some(will) => {
+                let due = now + will.delay_s as u64 * 1000;
+                self.0.wills.add(session.key, due.min(expires_at), will);
+            }
+            None => {}
+        }
+        if away > self.limits().sessions.max_away {
+            self.end_earliest_away(batch);
+        }
+    }
+
+    /// Too many sessions wait: ends the one that would end first.
+    fn end_earliest_away(&self, batch: &mut Batch) {
+        loop {
+            let Some(Reverse((at, key, id))) = self.0.sessions.away.lock().pop() else { return };
+            if self.end_away(&id, key, at, batch) {
+                return;
+            }
+        }
+    }
+
+    /// Ends sessions whose client has been away for too long.
+    pub(super) fn expire_sessions(&self, now: u64, batch: &mut Batch) {
+        loop {
+            let mut away = self.0.sessions.away.lock();
+            let Some(Reverse((at, key, id))) = away.peek().filter(|next| next.0.0 <= now).cloned() else { return };
+            away.pop();
+            drop(away);
+            self.end_away(&id, key, at, batch);
+        }
+    }
+
+    /// Ends the session if it is still away since then.
+    fn end_away(&self, id: &Arc<str>, key: u64, at: u64, batch: &mut Batch) -> bool {
+        let gone = self.0.sessions.by_id.remove_if(id, |_, session| {
+            let mut state = session.state.lock();
+            let ends = session.key == key && state.expires_at == at;
+            state.ended |= ends;
+            ends
+        });
+        match gone {
+            Some((_, session)) => {
+                self.0.sessions.away_count.fetch_sub(1, Ordering::Relaxed);
+                self.end_session(&session, batch);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The session is over and out of the table: nothing of it stays behind.
+    fn end_session(&self, session: &Arc<Session>, batch: &mut Batch) {
+        let mut state = session.state.lock();
+        state.ended = true;
+        self.leave_all(session, &mut state);
+        let will = state.will.take().or_else(|| self.0.wills.take(session.key));
+        drop(state);
+        // QoS 2 work goes to nobody else [MQTT-4.8.2-5].
+        for queue in session.out().forget_work() {
+            queue.acknowledged();
+        }
+        if let Some(will) = will {
+            self.publish_will(&will, session.key, batch);
+        }
+    }
+
+    pub(super) fn publish_will(&self, will: &Will, publisher: u64, batch: &mut Batch) {
+        let publication = will.publication(publisher);
+        if will.retain {
+            self.retain(&publication);
+        }
+        self.publish(&publication, batch);
+    }
+
+    /// Returns to their queues messages that a session held.
+    pub(super) fn give_back(
+        &self,
+        messages: Vec<(Arc<Queue>, Arc<super::Message>)>,
+        died: bool,
+        batch: &mut Batch,
+    ) {
+        let limits = &self.limits().queues;
+        self.0.common.stats.redelivered.add(messages.len() as u64);
+        let mut gone = GivenUp::new();
+        let mut homeless = Vec::new();
+        for of_one in messages.chunk_by(|a, b| a.0.key == b.0.key) {
+            let queue = &of_one[0].0;
+            let messages = of_one.iter().map(|(_, message)| Arc::clone(message)).collect();
+            homeless.extend(queue.take_back(messages, died, limits, batch, &mut gone));
+        }
+        self.given_up(gone, batch);
+        // Their queue was left by all its members meanwhile; another may have
+        // been made, or they wait for one.
+        for message in homeless {
+            self.publish_again(&message, batch);
+        }
+    }
+}

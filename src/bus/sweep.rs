@@ -1,0 +1,43 @@
+//! Time passing on a bus: keep-alive, expiry of messages and sessions, delayed
+//! wills, work that nobody serves, and `$SYS`.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Bus;
+use super::batch::Batch;
+use super::clock;
+
+/// How exact all of these times are.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Ticks between looks at retained messages and at `$SYS`.
+const SELDOM: u32 = 100;
+
+impl Bus {
+    /// Runs until the bus stops.
+    pub(super) async fn keep_time(self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut count = 0u32;
+        while !self.is_stopping() {
+            ticks.tick().await;
+            let now = clock::now_ms();
+            let mut batch = Batch::new();
+            self.0.connections.end_silent(now);
+            self.expire_sessions(now, &mut batch);
+            for (session, will) in self.0.wills.due(now) {
+                self.publish_will(&will, session, &mut batch);
+            }
+            let gone = self.0.queues.sweep(now, &self.limits().queues, &mut batch);
+            self.given_up(gone, &mut batch);
+            if count.is_multiple_of(SELDOM) {
+                self.0.retained.write().retain(|message| !message.expired(now));
+                self.publish_sys(&mut batch);
+            }
+            count = count.wrapping_add(1);
+            batch.flush_fairly().await;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The bytes of a connection, whatever carries them.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+
+/// What reads and writes MQTT's bytes.
+pub enum Transport {
+    /// Plain TCP, of which only the reading half is here: the writing half can
+    /// be used by any task, see [`super::link::Control::direct`].
+    Tcp(OwnedReadHalf),
+    Stream(Box<dyn Stream>),
+}
+
+/// A stream that keeps state of its own, such as WebSocket.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Transport {
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Transport::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
+            Transport::Stream(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+
+    /// Writes part of `bytes`. Not for plain TCP's own writing path, which
+    /// does not come by here unless its connection is ending.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Transport::Tcp(half) => loop {
+                std::task::ready!(half.as_ref().poll_write_ready(cx))?;
+                match half.as_ref().try_write(bytes) {
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                    written => return Poll::Ready(written),
+                }
+            },
+            Transport::Stream(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Transport::Tcp(_) => Poll::Ready(Ok(())),
+            Transport::Stream(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    /// Writes all of `bytes`.
+    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match std::future::poll_fn(|cx| self.poll_write(cx, bytes)).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => bytes = &bytes[written..],
+            }
+        }
+        std::future::poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Says that no more will come. (Plain TCP says so when its last half is
+    /// dropped.)
+    pub async fn shutdown(&mut self) {
+        if let Transport::Stream(stream) = self {
+            // The peer may be gone already; there is nobody to tell then.
+            let _ = stream.shutdown().await;
+        }
+    }
+}

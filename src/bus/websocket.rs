@@ -1,0 +1,115 @@
+//! MQTT over WebSocket: binary frames at `/mqtt`, subprotocol `mqtt`, as one
+//! stream of bytes (section 6 of the MQTT 5 specification).
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+const PATH: &str = "/mqtt";
+const SUBPROTOCOL: &str = "mqtt";
+
+/// Bytes that a connection at rest keeps for reading and writing frames.
+const BUFFER: usize = 1024;
+
+/// The bytes within the binary frames of a WebSocket.
+pub struct WebSocketBytes<S> {
+    frames: WebSocketStream<S>,
+    /// The rest of the frame that is being read.
+    unread: Bytes,
+}
+
+/// The server's side of the WebSocket handshake. `max_packet` bounds frames.
+pub async fn accept<S>(stream: S, max_packet: usize) -> Result<WebSocketBytes<S>, Box<Error>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // A frame holds one packet or many [MQTT-6.0.0-2]; what a client puts into
+    // one frame is bounded like a packet, with room for small ones beside it.
+    let max = max_packet.saturating_add(64 * 1024);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(Some(max))
+        .max_frame_size(Some(max));
+    let frames = tokio_tungstenite::accept_hdr_async_with_config(stream, check, Some(config)).await.map_err(Box::new)?;
+    Ok(WebSocketBytes { frames, unread: Bytes::new() })
+}
+
+/// Agrees to the subprotocol [MQTT-6.0.0-4], and to nothing but our path.
+#[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
+fn check(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let refuse = |status, why: &str| {
+        let mut refusal = ErrorResponse::new(Some(format!("{why}\n")));
+        *refusal.status_mut() = status;
+        Err(refusal)
+    };
+    if request.uri().path() != PATH {
+        return refuse(StatusCode::NOT_FOUND, "MQTT is at /mqtt");
+    }
+    let offers = request.headers().get_all("sec-websocket-protocol").iter();
+    let offers_mqtt = offers.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    if !offers_mqtt.map(str::trim).any(|offer| offer == SUBPROTOCOL) {
+        return refuse(StatusCode::BAD_REQUEST, "the subprotocol has to be mqtt");
+    }
+    response.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+    Ok(response)
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketBytes<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.unread.is_empty() {
+            match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
+                Some(Ok(Message::Binary(bytes))) => self.unread = bytes,
+                // Answered by the library; nothing for us.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Text(_))) => {
+                    let why = "MQTT takes binary frames only [MQTT-6.0.0-1]";
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+                }
+                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
+                Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => return Poll::Ready(Ok(())),
+                Some(Err(error)) => return Poll::Ready(Err(into_io(error))),
+            }
+        }
+        let n = self.unread.len().min(buffer.remaining());
+        buffer.put_slice(&self.unread[..n]);
+        self.unread.advance(n);
+        if self.unread.is_empty() {
+            self.unread = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketBytes<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(Pin::new(&mut self.frames).poll_ready(cx)).map_err(into_io)?;
+        let frame = Message::Binary(Bytes::copy_from_slice(bytes));
+        Pin::new(&mut self.frames).start_send(frame).map_err(into_io)?;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.frames).poll_flush(cx).map_err(into_io)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.frames).poll_close(cx).map_err(into_io)
+    }
+}
+
+fn into_io(error: Error) -> io::Error {
+    match error {
+        Error::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}

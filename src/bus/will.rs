@@ -1,0 +1,90 @@
+//! Wills: what a client wants said when it is gone without a goodbye, and
+//! those of them that wait for their delay [MQTT-3.1.3-9].
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use ahash::AHashMap;
+use parking_lot::Mutex;
+
+use crate::mqtt::{self, QoS};
+
+use super::clock;
+use super::message::Publication;
+
+/// A will message, ready to be published.
+pub struct Will {
+    pub topic: String,
+    pub properties: Vec<u8>,
+    pub payload: Vec<u8>,
+    pub qos: QoS,
+    pub retain: bool,
+    pub delay_s: u32,
+    message_expiry_s: Option<u32>,
+}
+
+impl From<mqtt::Will> for Will {
+    fn from(will: mqtt::Will) -> Will {
+        Will {
+            topic: will.topic,
+            properties: will.properties,
+            payload: will.payload,
+            qos: will.qos,
+            retain: will.retain,
+            delay_s: will.delay,
+            message_expiry_s: will.message_expiry,
+        }
+    }
+}
+
+impl Will {
+    /// The message; its expiry counts from now.
+    pub fn publication(&self, publisher: u64) -> Publication<'_> {
+        let mut publication = Publication::new(&self.topic, &self.properties, &self.payload);
+        publication.qos = self.qos;
+        publication.retain = self.retain;
+        publication.publisher = publisher;
+        publication.expires_at = self.message_expiry_s.map_or(0, |s| clock::now_ms() + s as u64 * 1000);
+        publication
+    }
+}
+
+/// Wills whose delay runs, by the key of the session they belong to.
+#[derive(Default)]
+pub struct DelayedWills(Mutex<Delayed>);
+
+#[derive(Default)]
+struct Delayed {
+    wills: AHashMap<u64, (u64, Box<Will>)>,
+    due: BinaryHeap<Reverse<(u64, u64)>>,
+}
+
+impl DelayedWills {
+    pub fn add(&self, session: u64, due: u64, will: Box<Will>) {
+        let mut delayed = self.0.lock();
+        delayed.wills.insert(session, (due, will));
+        delayed.due.push(Reverse((due, session)));
+    }
+
+    /// The client is back, or its session has ended.
+    pub fn take(&self, session: u64) -> Option<Box<Will>> {
+        self.0.lock().wills.remove(&session).map(|(_, will)| will)
+    }
+
+    /// Wills whose time has come, with the keys of their sessions.
+    pub fn due(&self, now: u64) -> Vec<(u64, Box<Will>)> {
+        let mut delayed = self.0.lock();
+        let mut out = Vec::new();
+        while let Some(Reverse((due, session))) = delayed.due.peek().copied() {
+            if due > now {
+                break;
+            }
+            delayed.due.pop();
+            // A later will of the same session has an entry of its own.
+            if delayed.wills.get(&session).is_some_and(|(at, _)| *at == due) {
+                out.extend(delayed.wills.remove(&session).map(|(_, will)| (session, will)));
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,168 @@
+//! The whole program as one value: buses, router and bindings, started
+//! together and stopped together.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::bindings::{Bindings, OpenError};
+use crate::bus::{self, Bus, ListenError};
+use crate::config::{Config, Invalid};
+use crate::router::{BusName, Router};
+
+/// How long clients have to take their DISCONNECT.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// A running skep. Dropping it ends nothing; [`Skep::stop`] does.
+pub struct Skep {
+    backends: Vec<Bus>,
+    frontends: Vec<Bus>,
+    router: Router,
+    bindings: Bindings,
+    listeners: Vec<Bound>,
+    /// Tasks that must not end before we stop.
+    vital: JoinSet<()>,
+}
+
+/// What a bus is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Backend,
+    Frontend,
+}
+
+/// A listener that accepts connections.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// Bus id.
+    pub bus: String,
+    pub kind: Kind,
+    /// Its name in the settings.
+    pub name: String,
+    pub transport: bus::Transport,
+    /// The real one, where the settings say port 0.
+    pub address: SocketAddr,
+}
+
+impl Bound {
+    /// What a client connects to, such as `mqtt://127.0.0.1:1883`.
+    pub fn url(&self) -> String {
+        match self.transport {
+            bus::Transport::Tcp => format!("mqtt://{}", self.address),
+            bus::Transport::Ws => format!("ws://{}/mqtt", self.address),
+        }
+    }
+}
+
+/// Why skep does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Settings(#[from] Invalid),
+    #[error(transparent)]
+    Bindings(#[from] OpenError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+impl Skep {
+    /// Opens the bindings, then the listeners. Needs a tokio runtime, which
+    /// the buses run on from then on.
+    ///
+    /// # Errors
+    /// Settings that can't be, a data directory that another process has, damaged bindings, or an
+    /// address that can't be listened on.
+    pub async fn start(config: Config) -> Result<Skep, StartError> {
+        config.check()?;
+        let bindings = Bindings::open(&config.data, &config.bindings)?;
+        let router = Router::new(config.router, bindings.clone());
+
+        let backend_roles: Vec<_> = config.backend.values().map(|backend| backend.role.as_str()).collect();
+        let frontend_names: Vec<_> =
+            config.frontend.iter().map(|(id, frontend)| BusName { id, role: &frontend.role }).collect();
+        let frontends: Vec<_> = config
+            .frontend
+            .iter()
+            .map(|(id, settings)| {
+                let name = BusName { id, role: &settings.role };
+                Bus::new(id, settings.clone(), router.frontend_hooks(&name, &backend_roles))
+            })
+            .collect();
+        let backends: Vec<_> = config
+            .backend
+            .iter()
+            .map(|(id, settings)| {
+                let name = BusName { id, role: &settings.role };
+                Bus::new(id, settings.clone(), router.backend_hooks(&name, &frontend_names))
+            })
+            .collect();
+        router.join(backends.clone(), frontends.clone());
+
+        let mut skep = Skep { backends, frontends, router, bindings, listeners: Vec::new(), vital: JoinSet::new() };
+        if let Err(error) = skep.listen().await {
+            skep.stop().await;
+            return Err(error.into());
+        }
+        Ok(skep)
+    }
+
+    /// Backends first: a frontend that answers has somebody behind it.
+    async fn listen(&mut self) -> Result<(), ListenError> {
+        let backends = self.backends.iter().map(|bus| (Kind::Backend, bus));
+        let frontends = self.frontends.iter().map(|bus| (Kind::Frontend, bus));
+        for (kind, bus) in backends.chain(frontends) {
+            for bus::Bound { name, transport, address } in bus.listen(&mut self.vital).await? {
+                self.listeners.push(Bound { bus: bus.id().into(), kind, name, transport, address });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it listens.
+    pub fn listeners(&self) -> &[Bound] {
+        &self.listeners
+    }
+
+    pub fn backends(&self) -> &[Bus] {
+        &self.backends
+    }
+
+    pub fn frontends(&self) -> &[Bus] {
+        &self.frontends
+    }
+
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    pub fn bindings(&self) -> &Bindings {
+        &self.bindings
+    }
+
+    /// Comes back only if a part that skep can't do without has died, which is
+    /// a bug: better to end, and be started again, than to be silently half
+    /// there.
+    pub async fn failed(&mut self) {
+        while let Some(ended) = self.vital.join_next().await {
+            if ended.is_err() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Stops gracefully: no new connections, requests in flight are answered
+    /// (for as long as the settings allow), clients get DISCONNECT 0x8B,
+    /// bindings are flushed.
+    pub async fn stop(self) {
+        let buses = || self.frontends.iter().chain(&self.backends);
+        buses().for_each(Bus::stop_accepting);
+        self.router.stop().await;
+        for bus in buses() {
+            bus.stop(GOODBYE).await;
+        }
+        // Waits for the disk; nothing else runs here any more.
+        self.bindings.close();
+    }
+}
