@@ -4,6 +4,8 @@
 pub mod bindings;
 /// One MQTT broker.
 pub mod bus;
+/// Calling and serving from a Rust program.
+pub mod client;
 /// The settings file, its layers and their check.
 pub mod config;
 /// MQTT packets and topics on the wire.
