@@ -3,12 +3,12 @@
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
+use skep::client::{CallError, Client, Options, RpcError};
 
-use super::shim::{self, Failure};
 
 /// Call a method and print its result
 ///
@@ -51,6 +51,9 @@ pub struct Args {
     #[arg(long, value_name = "ROLE", default_value = "backend")]
     role: String,
 }
+
+/// A bus that takes longer to let somebody in is not there.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -173,14 +176,41 @@ fn is_piped() -> bool {
     !stdin.is_terminal() && matches!(kind, Ok(FileType::Fifo | FileType::RegularFile))
 }
 
+/// What came of a call that has no result.
+#[derive(Debug)]
+enum Failure {
+    Error(RpcError),
+    Timeout,
+    Connection(String),
+    Call(CallError),
+}
+
 fn send(request: &Request) -> Result<Value, Failure> {
-    shim::call(request)
+    // One connection and one call: no threads beside this one.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Connection(error.to_string()))?;
+    runtime.block_on(async {
+        let began = Instant::now();
+        let options = Options::frontend(&request.url)
+            .map_err(|error| Failure::Connection(error.to_string()))?
+            .login(&request.user, &request.password)
+            .backend_role(&request.role)
+            .connect_timeout(request.timeout.min(CONNECT_TIME));
+        let client = Client::connect(options).await.map_err(|error| Failure::Connection(error.to_string()))?;
+        let left = request.timeout.saturating_sub(began.elapsed());
+        client.call_within(left, &request.method, &request.params).await.map_err(|error| match error {
+            CallError::Rpc(error) => Failure::Error(error),
+            CallError::Timeout(_) => Failure::Timeout,
+            CallError::ConnectionLost => Failure::Connection(error.to_string()),
+            other => Failure::Call(other),
+        })
+    })
 }
 
 /// The exit status of a call that gave no result, and what to say of it.
 fn explain(request: &Request, failure: &Failure) -> (u8, String) {
     match failure {
-        Failure::Error { code, message, data } => {
+        Failure::Error(RpcError { code, message, data }) => {
             let mut text = format!("error {code}: {message}");
             if let Some(data) = data {
                 text.push('\n');
@@ -196,6 +226,7 @@ fn explain(request: &Request, failure: &Failure) -> (u8, String) {
             let (url, user) = (&request.url, &request.user);
             (4, format!("skep call: can't connect to {url} as user {user:?}: {why}"))
         }
+        Failure::Call(error) => (5, format!("skep call: {error}")),
     }
 }
 

@@ -6,7 +6,6 @@ mod limits;
 mod logging;
 mod serve;
 mod settings;
-mod shim;
 mod welcome;
 
 use std::process::ExitCode;
