@@ -19,8 +19,15 @@ pub struct Accounts {
 pub struct Account {
     pub name: Arc<str>,
     password: String,
-    publish: Vec<Pattern>,
-    subscribe: Vec<Pattern>,
+    publish: Rules,
+    subscribe: Rules,
+}
+
+/// Topic filters that allow, and those (written with a `!` before them) that
+/// take some of it back.
+struct Rules {
+    allow: Vec<Pattern>,
+    deny: Vec<Pattern>,
 }
 
 /// A topic filter of a rule; `%c` and `%u` stand for one level each.
@@ -39,12 +46,11 @@ enum Level {
 impl Accounts {
     pub fn new(settings: &Settings) -> Accounts {
         let account = |name: &String, user: &super::User| {
-            let patterns = |of: &[String]| of.iter().map(|p| Pattern::new(p, name)).collect();
             Arc::new(Account {
                 name: name.as_str().into(),
                 password: user.password.clone(),
-                publish: patterns(&user.publish),
-                subscribe: patterns(&user.subscribe),
+                publish: Rules::new(&user.publish, name),
+                subscribe: Rules::new(&user.subscribe, name),
             })
         };
         let users: AHashMap<_, _> = settings.users.iter().map(|(n, u)| (n.clone(), account(n, u))).collect();
@@ -77,12 +83,27 @@ impl Accounts {
 
 impl Account {
     pub fn may_publish(&self, topic: &str, client: &str) -> bool {
-        self.publish.iter().any(|rule| rule.covers(topic, client))
+        self.publish.permit(topic, client)
     }
 
     /// `filter` is without the `$share/{group}/` of a shared subscription.
     pub fn may_subscribe(&self, filter: &str, client: &str) -> bool {
-        self.subscribe.iter().any(|rule| rule.covers(filter, client))
+        self.subscribe.permit(filter, client)
+    }
+}
+
+impl Rules {
+    fn new(patterns: &[String], user: &str) -> Rules {
+        let (deny, allow): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.starts_with('!'));
+        Rules {
+            allow: allow.into_iter().map(|pattern| Pattern::new(pattern, user)).collect(),
+            deny: deny.into_iter().map(|pattern| Pattern::new(&pattern[1..], user)).collect(),
+        }
+    }
+
+    fn permit(&self, filter: &str, client: &str) -> bool {
+        self.allow.iter().any(|rule| rule.covers(filter, client))
+            && !self.deny.iter().any(|rule| rule.covers(filter, client))
     }
 }
 
@@ -159,6 +180,13 @@ mod tests {
         ] {
             assert_eq!(covers(pattern, filter), expected, "{pattern} covers {filter}");
         }
+    }
+
+    #[test]
+    fn what_a_rule_takes_back_is_not_allowed() {
+        let rules = Rules::new(&["#".into(), "!secret/#".into()], "u");
+        assert!(rules.permit("open", "c") && rules.permit("open/#", "c"));
+        assert!(!rules.permit("secret", "c") && !rules.permit("secret/a/#", "c"));
     }
 
     #[test]

@@ -114,10 +114,10 @@ impl Bus {
     async fn refuse(&self, mut transport: Transport, peer: &SocketAddr, refusal: &Refusal) {
         self.stats().refused.add(1);
         tracing::info!(bus = self.id(), %peer, reason = %refusal.reason, "connection refused: {}", refusal.text);
+        // A peer that is gone needs no answer.
         let _ = timeout(FAREWELL_TIME, async {
-            // A peer that is gone needs no answer.
-            let _ = transport.write_all(&refusal.encode()).await;
-            transport.shutdown().await;
+            transport.write_all(&refusal.encode()).await?;
+            transport.shutdown().await
         })
         .await;
     }
@@ -290,6 +290,7 @@ impl Connection {
         let bus = self.bus.clone();
         let mut last = std::mem::take(&mut self.unsent);
         last.append(&mut self.client.session.take_wire(&self.control));
+        let is_lost = matches!(end, End::Closed(_));
         let gone = match end {
             End::Closed(error) => {
                 let why = error.map_or("closed by the peer".to_owned(), |error| error.to_string());
@@ -319,10 +320,13 @@ impl Connection {
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
         batch.flush_fairly().await;
+        if is_lost {
+            return;
+        }
+        // The peer may be gone already; then nobody is there to read it.
         let _ = timeout(FAREWELL_TIME, async {
-            // The peer may be gone already; then nobody is there to read it.
-            let _ = self.transport.write_all(&last).await;
-            self.transport.shutdown().await;
+            self.transport.write_all(&last).await?;
+            self.transport.shutdown().await
         })
         .await;
     }

@@ -159,7 +159,7 @@ impl Client {
         if topic.starts_with('$') || !self.session.account.may_publish(topic, &self.session.id) {
             inner.common.stats.denied_publish.add(1);
             self.bus.log_denial(&self.session, "publish", topic);
-            return Reason::NotAuthorized;
+            return self.bus.denied();
         }
         let properties = &publish.properties;
         let mut rewritten = Vec::new();
@@ -195,13 +195,7 @@ impl Client {
     }
 
     fn acknowledge_publish(&self, kind: AckKind, id: u16, reason: Reason, batch: &mut Batch) {
-        let text = match reason {
-            Reason::NotAuthorized => Some("the topic rules of this user do not allow it"),
-            Reason::QuotaExceeded => Some("a limit on waiting or retained messages is reached"),
-            _ => None,
-        };
-        let text = text.filter(|_| !self.quiet);
-        self.answer(batch, |wire| encode_ack(wire, self.version, kind, id, reason, text));
+        self.answer(batch, |wire| encode_ack(wire, self.version, kind, id, reason, None));
     }
 
     fn acknowledge(&mut self, kind: AckKind, ack: Ack, batch: &mut Batch) -> Result<(), Stop> {

@@ -16,6 +16,9 @@ pub struct Settings {
     /// Lets clients in that give neither user nor password; they are the user
     /// named here, with its topic rules. Unset: everybody has to log in.
     pub anonymous: Option<String>,
+    /// Tells clients that the topic rules were why (0x87); off, they hear of an
+    /// unspecified error (0x80).
+    pub reveal_denials: bool,
     pub listeners: BTreeMap<String, Listener>,
     pub users: BTreeMap<String, User>,
     pub connections: Connections,
@@ -48,7 +51,8 @@ pub enum Transport {
 }
 
 /// A user, and what it may do. In the patterns `%c` stands for the client id
-/// and `%u` for the user name, each as a whole level.
+/// and `%u` for the user name, each as a whole level. One with a `!` before it
+/// takes back what others allow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
@@ -155,6 +159,7 @@ impl Default for Settings {
         Settings {
             role: String::new(),
             anonymous: None,
+            reveal_denials: true,
             listeners: BTreeMap::new(),
             users: BTreeMap::new(),
             connections: Connections::default(),

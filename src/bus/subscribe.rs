@@ -90,7 +90,7 @@ impl Bus {
         if !session.account.may_subscribe(place.filter(wanted.filter), &session.id) {
             self.0.common.stats.denied_subscribe.add(1);
             self.log_denial(session, "subscribe", wanted.filter);
-            return Err(Reason::NotAuthorized);
+            return Err(self.denied());
         }
         let mut state = session.state.lock();
         if state.ended {
@@ -188,6 +188,11 @@ impl Bus {
             queue.serve(batch, &mut gone);
         }
         self.given_up(gone, batch);
+    }
+
+    /// What a client hears of what its topic rules deny.
+    pub(super) fn denied(&self) -> Reason {
+        if self.limits().reveal_denials { Reason::NotAuthorized } else { Reason::UnspecifiedError }
     }
 
     /// Logs the first thing that a session was denied.

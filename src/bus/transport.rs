@@ -61,12 +61,21 @@ impl Transport {
         std::future::poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Says that no more will come. (Plain TCP says so when its last half is
-    /// dropped.)
-    pub async fn shutdown(&mut self) {
-        if let Transport::Stream(stream) = self {
-            // The peer may be gone already; there is nobody to tell then.
-            let _ = stream.shutdown().await;
+    /// Says that no more will come, and reads on until the peer says the same:
+    /// closing with bytes unread would have the system throw away what the
+    /// peer has not read yet, our last words among it.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(half) => rustix::net::shutdown(half.as_ref(), rustix::net::Shutdown::Write)?,
+            Transport::Stream(stream) => stream.shutdown().await?,
+        }
+        let mut scrap = [0; 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scrap);
+            std::future::poll_fn(|cx| self.poll_read(cx, &mut buffer)).await?;
+            if buffer.filled().is_empty() {
+                return Ok(());
+            }
         }
     }
 }

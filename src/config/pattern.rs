@@ -3,6 +3,8 @@
 
 /// Checks the form of a pattern; the error says what is wrong with it.
 pub(super) fn check_pattern(pattern: &str) -> Result<(), &'static str> {
+    // A rule that takes back what others allow.
+    let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
     if pattern.is_empty() {
         return Err("a topic pattern can't be empty");
     }
@@ -40,7 +42,7 @@ mod tests {
 
     #[test]
     fn topic_filters_and_placeholders_are_patterns() {
-        for good in ["#", "req/#", "priv/%c", "priv/%c/#", "+/%u/a", "/", "50%", "$SYS/#"] {
+        for good in ["#", "req/#", "priv/%c", "priv/%c/#", "+/%u/a", "/", "50%", "$SYS/#", "!a/#"] {
             assert_eq!(check_pattern(good), Ok(()), "{good}");
         }
     }

@@ -93,6 +93,7 @@ pub static ROOT: Node = Group(&[
 const BUS: Node = Group(&[
     ("role", Setting(Form::Role)),
     ("anonymous", Optional(Form::Text)),
+    ("reveal_denials", Setting(Form::Switch)),
     ("listeners", Node::Named(Named::Listener, &LISTENER)),
     ("users", Node::Named(Named::User, &USER)),
     ("connections", CONNECTIONS),
