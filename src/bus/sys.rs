@@ -14,7 +14,7 @@ impl Bus {
         let open = inner.connections.open() as u64;
         let away = inner.sessions.away() as u64;
         let retained = inner.retained.read().len() as u64;
-        let numbers: [(&str, u64); 15] = [
+        let numbers: [(&str, u64); 16] = [
             ("clients/connected", open),
             ("clients/disconnected", away),
             ("clients/total", inner.sessions.len() as u64),
@@ -28,6 +28,7 @@ impl Bus {
             ("load/connections", stats.connections.get()),
             ("retained messages/count", retained),
             ("subscriptions/count", inner.topics.filters() as u64),
+            ("publish/messages/lost", inner.topics.lost()),
             ("store/messages/count", inner.queues.unfinished() as u64),
             ("shared/queues/count", inner.queues.list().len() as u64),
         ];
