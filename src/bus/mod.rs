@@ -63,8 +63,10 @@ mod sys;
 mod topics;
 /// The bytes of a connection, whatever carries them.
 mod transport;
-/// A trie of topic filters.
+/// Subscriptions by topic filter.
 mod tree;
+/// A trie over the levels of topics and filters.
+mod trie;
 /// MQTT in WebSocket frames.
 mod websocket;
 /// Wills.
@@ -84,9 +86,13 @@ pub use listener::{Bound, ListenError};
 pub use message::{Message, Publication};
 pub use publish::Published;
 pub use queue::QueueInfo;
+#[doc(hidden)]
+pub use rumqttd_hub::{Delivery, Hub};
 pub use rumqttd_hub::HubError;
 pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, Topics, Transport, User};
 pub use stats::{Counter, Stats};
+#[doc(hidden)]
+pub use tree::FilterTree;
 
 use access::Accounts;
 use common::Common;
