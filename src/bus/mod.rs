@@ -191,6 +191,16 @@ impl Bus {
         self.0.queues.unfinished()
     }
 
+    /// Sessions, those of clients that are away included.
+    pub fn sessions(&self) -> usize {
+        self.0.sessions.len()
+    }
+
+    /// Sessions whose client is away.
+    pub fn sessions_away(&self) -> usize {
+        self.0.sessions.away()
+    }
+
     pub fn queues(&self) -> Vec<QueueInfo> {
         self.0.queues.list()
     }
