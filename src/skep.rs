@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::bindings::{Bindings, OpenError};
-use crate::bus::{self, Bus, ListenError};
+use crate::bus::{self, Bus, HubError, ListenError};
 use crate::config::{Config, Invalid};
 use crate::router::{BusName, Router};
 
@@ -63,6 +63,8 @@ pub enum StartError {
     #[error(transparent)]
     Bindings(#[from] OpenError),
     #[error(transparent)]
+    Topics(#[from] HubError),
+    #[error(transparent)]
     Listen(#[from] ListenError),
 }
 
@@ -81,22 +83,22 @@ impl Skep {
         let backend_roles: Vec<_> = config.backend.values().map(|backend| backend.role.as_str()).collect();
         let frontend_names: Vec<_> =
             config.frontend.iter().map(|(id, frontend)| BusName { id, role: &frontend.role }).collect();
-        let frontends: Vec<_> = config
+        let frontends: Vec<Bus> = config
             .frontend
             .iter()
             .map(|(id, settings)| {
                 let name = BusName { id, role: &settings.role };
                 Bus::new(id, settings.clone(), router.frontend_hooks(&name, &backend_roles))
             })
-            .collect();
-        let backends: Vec<_> = config
+            .collect::<Result<_, _>>()?;
+        let backends: Vec<Bus> = config
             .backend
             .iter()
             .map(|(id, settings)| {
                 let name = BusName { id, role: &settings.role };
                 Bus::new(id, settings.clone(), router.backend_hooks(&name, &frontend_names))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         router.join(backends.clone(), frontends.clone());
 
         let mut skep = Skep { backends, frontends, router, bindings, listeners: Vec::new(), vital: JoinSet::new() };

@@ -41,6 +41,10 @@ mod queues;
 mod rate;
 /// Retained messages.
 mod retained;
+/// One link into rumqttd's router.
+mod rumqttd_hub;
+/// rumqttd's router as the topic engine.
+mod rumqttd_topics;
 /// One client's session.
 mod session;
 /// All sessions: resumption, takeover, expiry.
@@ -59,8 +63,10 @@ mod sys;
 mod topics;
 /// The bytes of a connection, whatever carries them.
 mod transport;
-/// A trie of topic filters.
+/// Subscriptions by topic filter.
 mod tree;
+/// A trie over the levels of topics and filters.
+mod trie;
 /// MQTT in WebSocket frames.
 mod websocket;
 /// Wills.
@@ -80,8 +86,13 @@ pub use listener::{Bound, ListenError};
 pub use message::{Message, Publication};
 pub use publish::Published;
 pub use queue::QueueInfo;
+#[doc(hidden)]
+pub use rumqttd_hub::{Delivery, Hub};
+pub use rumqttd_hub::HubError;
 pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, Topics, Transport, User};
 pub use stats::{Counter, Stats};
+#[doc(hidden)]
+pub use tree::FilterTree;
 
 use access::Accounts;
 use common::Common;
@@ -133,12 +144,16 @@ impl Hooks {
 
 impl Bus {
     /// A bus that nobody can reach yet; see [`Bus::listen`].
-    pub fn new(id: &str, settings: Settings, hooks: Hooks) -> Bus {
+    ///
+    /// # Errors
+    /// The topic engine does not start.
+    pub fn new(id: &str, settings: Settings, hooks: Hooks) -> Result<Bus, HubError> {
         let retained = Retained::new(settings.sessions.max_retained, settings.sessions.max_retained_bytes);
         let topics: Box<dyn TopicEngine> = match settings.topics.engine {
-            Engine::Tree | Engine::Rumqttd => Box::new(topics::SubscriptionTree::new(settings.topics.max_filters)),
+            Engine::Tree => Box::new(topics::SubscriptionTree::new(settings.topics.max_filters)),
+            Engine::Rumqttd => Box::new(rumqttd_topics::RumqttdTopics::start(id, &settings.topics)?),
         };
-        Bus(Arc::new(Inner {
+        Ok(Bus(Arc::new(Inner {
             accounts: Accounts::new(&settings),
             connections: connections::Connections::new(settings.connections.max_connections),
             sessions: sessions::SessionTable::default(),
@@ -151,7 +166,7 @@ impl Bus {
             stopped: Notify::new(),
             started_at: clock::now_ms(),
             common: Arc::new(Common { id: id.into(), settings, stats: Stats::default() }),
-        }))
+        })))
     }
 
     /// The bus id.

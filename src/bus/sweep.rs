@@ -23,6 +23,8 @@ impl Bus {
         let mut count = 0u32;
         while !self.is_stopping() {
             ticks.tick().await;
+            // The task ends with it, which skep takes as its own end.
+            assert!(self.0.topics.is_alive(), "bus {}: the topic engine has died", self.id());
             let now = clock::now_ms();
             let mut batch = Batch::new();
             self.0.connections.end_silent(now);

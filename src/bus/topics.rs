@@ -32,6 +32,11 @@ pub trait TopicEngine: Send + Sync {
 
     /// Distinct filters that somebody is subscribed to.
     fn filters(&self) -> usize;
+
+    /// False: the engine has died, and with it the bus.
+    fn is_alive(&self) -> bool {
+        true
+    }
 }
 
 /// The limit on distinct filters is reached.
@@ -44,9 +49,10 @@ pub struct SubscriptionTree {
     max_filters: usize,
 }
 
-struct Subscriber {
-    session: Arc<Session>,
-    grant: Grant,
+/// A session under a filter.
+pub struct Subscriber {
+    pub session: Arc<Session>,
+    pub grant: Grant,
 }
 
 impl SubscriptionTree {

@@ -1,0 +1,127 @@
+//! What the tests share: a real skep of their own, and a plain MQTT client that
+//! has no code in common with it.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+pub mod client;
+pub mod rpc;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use skep::config::Config;
+use skep::{Kind, Skep, bus};
+
+pub use client::{Client, Login, Message};
+
+/// How long anything that should happen may take, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A skep in this process, on ports of the system's choice, with data of its
+/// own; stopped and cleaned up when dropped.
+pub struct Instance {
+    runtime: tokio::runtime::Runtime,
+    skep: Option<Skep>,
+    pub data: tempfile::TempDir,
+}
+
+/// The sample settings on port 0.
+pub fn settings(data: &tempfile::TempDir) -> Config {
+    let mut config = Config { data: data.path().join("data"), ..Config::default() };
+    for bus in config.backend.values_mut().chain(config.frontend.values_mut()) {
+        for listener in bus.listeners.values_mut() {
+            listener.listen.set_port(0);
+        }
+        // Else a test of what nobody serves takes as long as people are given.
+        bus.queues.grace_ms = 300;
+        // For tests that look at the engine, whichever it is.
+        if std::env::var("SKEP_TEST_ENGINE").is_ok_and(|engine| engine == "rumqttd") {
+            bus.topics.engine = bus::Engine::Rumqttd;
+        }
+    }
+    config
+}
+
+impl Instance {
+    pub fn start() -> Instance {
+        Instance::start_with(|_| {})
+    }
+
+    pub fn start_with(change: impl FnOnce(&mut Config)) -> Instance {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let mut config = settings(&data);
+        change(&mut config);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let skep = runtime.block_on(Skep::start(config)).expect("skep starts");
+        Instance { runtime, skep: Some(skep), data }
+    }
+
+    /// A backend on which everybody may do everything, without a user.
+    pub fn open_bus(change: impl FnOnce(&mut bus::Settings)) -> Instance {
+        Instance::start_with(|config| {
+            let backend = config.backend.get_mut("backend-1").expect("the sample backend");
+            let everything = vec!["#".to_owned(), "$SYS/#".to_owned()];
+            let user = bus::User { password: "-".into(), publish: everything.clone(), subscribe: everything };
+            backend.users.insert("anybody".into(), user);
+            backend.anonymous = Some("anybody".into());
+            change(backend);
+        })
+    }
+
+    pub fn skep(&self) -> &Skep {
+        self.skep.as_ref().expect("running")
+    }
+
+    pub fn address(&self, kind: Kind, transport: bus::Transport) -> SocketAddr {
+        let mut listeners = self.skep().listeners().iter();
+        listeners.find(|l| l.kind == kind && l.transport == transport).expect("such a listener").address
+    }
+
+    pub fn backend(&self) -> SocketAddr {
+        self.address(Kind::Backend, bus::Transport::Tcp)
+    }
+
+    pub fn frontend(&self) -> SocketAddr {
+        self.address(Kind::Frontend, bus::Transport::Tcp)
+    }
+
+    /// A worker's connection.
+    pub fn worker(&self, id: &str) -> Client {
+        Client::connect(self.backend(), Login::new(id).user("backend", "def456").receive_maximum(1))
+    }
+
+    /// An end user's connection, with its mailbox.
+    pub fn user(&self, id: &str) -> Client {
+        let mut user = Client::connect(self.frontend(), Login::new(id).user("frontend", "abc123"));
+        user.subscribe(&format!("priv/{id}"), 1);
+        user
+    }
+
+    pub fn stop(mut self) {
+        if let Some(skep) = self.skep.take() {
+            self.runtime.block_on(skep.stop());
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some(skep) = self.skep.take() {
+            skep.bindings().close();
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "it never came true that {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A client id of the form that callers have.
+pub fn id(name: &str) -> String {
+    format!("{name:_<16}")
+}
