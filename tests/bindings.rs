@@ -47,7 +47,8 @@ impl Process {
                 return Process { child, backend, frontend };
             }
         }
-        panic!("it ended without saying where it listens");
+        let ended = child.wait().expect("it has ended");
+        panic!("it ended ({ended}) without saying where it listens");
     }
 
     /// SIGKILL.
@@ -149,7 +150,9 @@ fn bind(bindings: &Bindings, n: u32, address: &str) -> Result<(), JournalError> 
     let topic = format!("priv/{caller}");
     let address = (!address.is_empty()).then_some(address);
     let auth = format!("auth-{n}");
-    done(|done| bindings.bind(Binding { caller: &caller, topic: &topic, frontend: "frontend-1", address, auth: &auth }, done))
+    done(|done| {
+        bindings.bind(Binding { caller: &caller, topic: &topic, frontend: "frontend-1", address, auth: &auth }, done)
+    })
 }
 
 fn auth(bindings: &Bindings, n: u32) -> Option<String> {
@@ -163,7 +166,13 @@ fn everything_about_a_binding_survives_a_restart() {
     bind(&bindings, 1, "frontend.a").unwrap();
     bind(&bindings, 2, "frontend.a").unwrap();
     bind(&bindings, 3, "").unwrap();
-    let other = Binding { caller: &id("other"), topic: "priv/elsewhere", frontend: "f-2", address: Some("frontend.b"), auth: "" };
+    let other = Binding {
+        caller: &id("other"),
+        topic: "priv/elsewhere",
+        frontend: "f-2",
+        address: Some("frontend.b"),
+        auth: "",
+    };
     done(|done| bindings.bind(other, done)).unwrap();
     drop(bindings);
     let bindings = Bindings::open(dir.path(), &Settings::default()).unwrap();

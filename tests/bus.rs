@@ -341,25 +341,39 @@ fn wrong_credentials_are_refused_in_words_that_the_client_knows() {
 #[test]
 fn the_topic_rules_hold_for_every_user_operation_and_topic() {
     let skep = Instance::start();
-    let own = id("own");
-    let user = |address, name: &str, password: &str| Client::connect(address, Login::new(&own).user(name, password));
-    let topics = [
-        "req/x", "req/backend-1", "msg/x", "res/x", "log/x", "priv/x", &*format!("priv/{own}"),
-        &*format!("priv/{own}/x"), "$SYS/x", "other",
-    ];
     for (name, password, publish, subscribe) in [
-        ("backend", "def456", &["req/", "msg/", "res/", "log/", "priv/"][..], &["req/", "msg/", "res/", "log/", "own", "below"][..]),
+        (
+            "backend",
+            "def456",
+            &["req/", "msg/", "res/", "log/", "priv/"][..],
+            &["req/", "msg/", "res/", "log/", "own", "below"][..],
+        ),
         ("frontend", "abc123", &["req/"], &["msg/", "own"]),
         ("router", "ghi789", &["msg/", "priv/"], &["req/"]),
     ] {
+        let own = id(name);
+        let topics = [
+            "req/x",
+            "req/backend-1",
+            "msg/x",
+            "res/x",
+            "log/x",
+            "priv/x",
+            &*format!("priv/{own}"),
+            &*format!("priv/{own}/x"),
+            "$SYS/x",
+            "other",
+        ];
         let address = if name == "backend" { skep.backend() } else { skep.frontend() };
-        let mut client = user(address, name, password);
+        let mut client = Client::connect(address, Login::new(&own).user(name, password));
         for topic in topics {
-            let may = |rules: &[&str]| rules.iter().any(|rule| match *rule {
-                "own" => *topic == format!("priv/{own}"),
-                "below" => *topic == format!("priv/{own}/x"),
-                prefix => topic.starts_with(prefix),
-            });
+            let may = |rules: &[&str]| {
+                rules.iter().any(|rule| match *rule {
+                    "own" => *topic == format!("priv/{own}"),
+                    "below" => *topic == format!("priv/{own}/x"),
+                    prefix => topic.starts_with(prefix),
+                })
+            };
             let denied = client.publish_acked(Message::new(topic, "x")) == 0x87;
             // A frontend's lane is the router's, which looks closer.
             if topic != "req/backend-1" || name == "backend" {
@@ -501,7 +515,11 @@ fn a_malformed_packet_ends_its_connection_and_disturbs_nobody_else() {
         ("CONNACK from a client", packet(0x20, &[0, 0, 0]), 0x82),
         ("a second CONNECT", Login::new("again").packet(), 0x82),
         ("AUTH", packet(0xF0, &[]), 0x8C),
-        ("no local on a shared subscription", packet(0x82, &[&[0, 1, 0][..], &field(b"$share/g/t"), &[4]].concat()), 0x82),
+        (
+            "no local on a shared subscription",
+            packet(0x82, &[&[0, 1, 0][..], &field(b"$share/g/t"), &[4]].concat()),
+            0x82,
+        ),
     ] {
         let mut hostile = join(&skep, "hostile");
         hostile.send(&bytes);

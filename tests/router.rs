@@ -98,7 +98,9 @@ fn a_client_reaches_no_internal_service_and_is_told_so() {
     worker.subscribe("$share/BKPR/req/#", 1);
     let caller = id("caller");
     let mut user = skep.user(&caller);
-    for fwd_to in ["req/backend/_bkpr/router", "msg/frontend/x", "req/backend/a/#", "req/", "", "res/frontend-1-1", "priv/x"] {
+    for fwd_to in
+        ["req/backend/_bkpr/router", "msg/frontend/x", "req/backend/a/#", "req/", "", "res/frontend-1-1", "priv/x"]
+    {
         let mut call = request(&caller, "a", "it");
         call.user[0].1 = fwd_to.into();
         user.publish(call);
@@ -118,9 +120,12 @@ fn a_service_that_nobody_serves_is_not_available_after_the_grace_period() {
     let mut user = skep.user(&caller);
     user.publish(request(&caller, "no.body", json!("id-1")));
     let response = json_of(&user.message());
-    assert_eq!(response, json!({
-        "jsonrpc": "2.0", "id": "id-1", "error": { "code": -31601, "message": "Method not available" },
-    }));
+    assert_eq!(
+        response,
+        json!({
+            "jsonrpc": "2.0", "id": "id-1", "error": { "code": -31601, "message": "Method not available" },
+        })
+    );
     // The same once its last worker has gone.
     let mut worker = skep.worker("worker");
     worker.subscribe(&service("some.body"), 1);
@@ -166,7 +171,8 @@ fn fire_and_forget_requests_get_no_answer() {
     let skep = Instance::start();
     let caller = id("caller");
     let mut user = skep.user(&caller);
-    let quiet = Message { payload: br#"{"jsonrpc":"2.0","method":"no.body.x"}"#.to_vec(), ..request(&caller, "no.body", 0) };
+    let quiet =
+        Message { payload: br#"{"jsonrpc":"2.0","method":"no.body.x"}"#.to_vec(), ..request(&caller, "no.body", 0) };
     user.publish(quiet);
     user.publish(request(&caller, "no.body", "loud"));
     assert_eq!(json_of(&user.message())["id"], "loud");
@@ -322,7 +328,8 @@ fn only_the_router_token_opens_the_routers_calls() {
     let skep = Instance::start();
     let mut worker = skep.worker("worker");
     worker.subscribe("priv/worker", 0);
-    let call = json!({ "jsonrpc": "2.0", "method": "_bkpr.router.bind", "id": 1, "params": binding(&id("x"), None, "") });
+    let call =
+        json!({ "jsonrpc": "2.0", "method": "_bkpr.router.bind", "id": 1, "params": binding(&id("x"), None, "") });
     let call = Message::new("req/backend/_bkpr/router", call.to_string()).respond_to("priv/worker");
     for message in [call.clone(), call.clone().with("auth", ""), call.clone().with("auth", "wrong")] {
         worker.publish(message);
@@ -350,9 +357,17 @@ fn somebody_who_watches_everything_on_the_backend_sees_all_traffic() {
     worker.publish(Message::new("priv/worker", "to myself"));
     router_call_and_skip(&mut worker);
     let topics: Vec<_> = (0..6).map(|_| watcher.message().topic).collect();
-    assert_eq!(topics, [
-        "req/backend/a", "res/frontend-1-1", "msg/frontend-1", "priv/worker", "req/backend/_bkpr/router", "priv/worker",
-    ]);
+    assert_eq!(
+        topics,
+        [
+            "req/backend/a",
+            "res/frontend-1-1",
+            "msg/frontend-1",
+            "priv/worker",
+            "req/backend/_bkpr/router",
+            "priv/worker",
+        ]
+    );
 }
 
 fn router_call_and_skip(worker: &mut Client) {

@@ -64,7 +64,14 @@ enum End {
 impl Bus {
     /// Serves a connection from its first byte to CONNECT; the rest of its
     /// life is a task of its own, which needs less memory.
-    pub(super) async fn serve_connection(self, socket: TcpStream, peer: SocketAddr, listener: Arc<str>, how: settings::Transport, seat: Seat) {
+    pub(super) async fn serve_connection(
+        self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        listener: Arc<str>,
+        how: settings::Transport,
+        seat: Seat,
+    ) {
         let limits = &self.limits().connections;
         let time = Duration::from_millis(limits.connection_timeout_ms);
         let max_packet = limits.max_payload_size;

@@ -86,9 +86,9 @@ pub use listener::{Bound, ListenError};
 pub use message::{Message, Publication};
 pub use publish::Published;
 pub use queue::QueueInfo;
+pub use rumqttd_hub::HubError;
 #[doc(hidden)]
 pub use rumqttd_hub::{Delivery, Hub};
-pub use rumqttd_hub::HubError;
 pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, Topics, Transport, User};
 pub use stats::{Counter, Stats};
 #[doc(hidden)]

@@ -159,7 +159,12 @@ impl Queue {
     }
 
     /// Takes over messages that waited before anybody served their topic.
-    pub fn adopt(self: &Arc<Self>, messages: impl IntoIterator<Item = Arc<Message>>, batch: &mut Batch, gone: &mut GivenUp) {
+    pub fn adopt(
+        self: &Arc<Self>,
+        messages: impl IntoIterator<Item = Arc<Message>>,
+        batch: &mut Batch,
+        gone: &mut GivenUp,
+    ) {
         let mut state = self.state.lock();
         for message in messages {
             state.push_back(&message);

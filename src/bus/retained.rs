@@ -28,9 +28,7 @@ impl<M> Held for Option<Kept<M>> {
 pub enum Full {
     #[error("{max} messages are retained already; raise `sessions.max_retained` or clear some")]
     Count { max: usize },
-    #[error(
-        "retained messages would take more than {max} bytes; raise `sessions.max_retained_bytes` or clear some"
-    )]
+    #[error("retained messages would take more than {max} bytes; raise `sessions.max_retained_bytes` or clear some")]
     Bytes { max: usize },
 }
 

@@ -22,8 +22,8 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use rumqttd::local::{LinkBuilder, LinkError, LinkTx};
 use rumqttd::protocol::{
-    Disconnect, DisconnectReasonCode, Filter, Packet, Publish, QoS, RetainForwardRule, Subscribe,
-    SubscribeProperties, Unsubscribe,
+    Disconnect, DisconnectReasonCode, Filter, Packet, Publish, QoS, RetainForwardRule, Subscribe, SubscribeProperties,
+    Unsubscribe,
 };
 use rumqttd::{Router, RouterConfig};
 
@@ -194,14 +194,7 @@ impl Hub {
     ///
     /// # Errors
     /// When the router is gone or behind. The message then reaches nobody.
-    pub fn publish(
-        &self,
-        topic: &str,
-        properties: &[u8],
-        payload: &[u8],
-        qos: u8,
-        tag: u64,
-    ) -> Result<(), Refused> {
+    pub fn publish(&self, topic: &str, properties: &[u8], payload: &[u8], qos: u8, tag: u64) -> Result<(), Refused> {
         let (topic, payload) = Envelope { qos, tag }.pack(topic, properties, payload);
         let publish = Packet::Publish(Publish::new(topic, payload, false), None);
         self.shared.push(&mut self.shared.inlet.lock(), publish)
@@ -251,9 +244,7 @@ impl Shared {
                 // The router has yet to see the event that came with the first of
                 // them, and takes all there is by then. More events would only
                 // fill its channel, where `send` does wait.
-                if inlet.bytes.saturating_add(bytes) > inlet.max_bytes
-                    && matches!(packet, Packet::Publish(..))
-                {
+                if inlet.bytes.saturating_add(bytes) > inlet.max_bytes && matches!(packet, Packet::Publish(..)) {
                     return Err(Refused::Behind { max: inlet.max_bytes });
                 }
                 waiting.push_back(packet);

@@ -13,7 +13,10 @@ use super::session::{Session, State, Subscription};
 
 /// Where a filter leads.
 enum Place<'a> {
-    Queue { group: &'a str, filter: &'a str },
+    Queue {
+        group: &'a str,
+        filter: &'a str,
+    },
     /// `priv/{client id}`
     Mailbox,
     /// `priv/{client id}/#`

@@ -243,8 +243,7 @@ impl<T: Held> Trie<T> {
     }
 
     fn add(&mut self, parent: NodeId, label: &str) -> NodeId {
-        let node =
-            Node { parent, plus: NONE, literals: Literals::None, label: label.into(), held: T::default() };
+        let node = Node { parent, plus: NONE, literals: Literals::None, label: label.into(), held: T::default() };
         if let Some(id) = self.free.pop() {
             *self.node_mut(id) = node;
             return id;

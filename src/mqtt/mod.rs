@@ -27,7 +27,10 @@ pub use disconnect::{Disconnect, encode_disconnect};
 pub use error::DecodeError;
 pub use frame::{Frame, PINGRESP, next_frame};
 pub use packet::{Packet, decode};
-pub use properties::{PublishProperties, UserProperties, response_topic, write_response_topic, write_user_property, write_user_property_of};
+pub use properties::{
+    PublishProperties, UserProperties, response_topic, write_response_topic, write_user_property,
+    write_user_property_of,
+};
 pub use publish::{Outgoing, Publish};
 pub use reason::Reason;
 pub use subscribe::{

@@ -42,8 +42,7 @@ impl<F: Fn(Delivery<'_>)> Reader<F> {
     }
 
     fn deliver(&self, forward: &Forward) {
-        let ids =
-            forward.properties.as_ref().map(|properties| properties.subscription_identifiers.as_slice());
+        let ids = forward.properties.as_ref().map(|properties| properties.subscription_identifiers.as_slice());
         let (Some(&[id]), Some((_, place))) = (ids, forward.cursor) else { return };
         let Some((filter, missing)) = self.shared.filters.lock().arrived(id, place) else { return };
         if missing > 0 {
@@ -59,10 +58,7 @@ impl<F> Drop for Reader<F> {
     fn drop(&mut self) {
         self.shared.is_alive.store(false, Ordering::Release);
         if !self.shared.inlet.lock().is_closing {
-            tracing::error!(
-                bus = self.shared.bus,
-                "the topic engine has ended: nothing is delivered any more"
-            );
+            tracing::error!(bus = self.shared.bus, "the topic engine has ended: nothing is delivered any more");
         }
     }
 }
