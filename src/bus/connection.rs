@@ -194,7 +194,8 @@ impl Connection {
                 end = Some(over);
             }
         };
-        self.finish(end).await;
+        // Boxed: its state is large, and of use to nobody before the end.
+        Box::pin(self.finish(end)).await;
     }
 
     /// Reads once and handles what came; writes what others left to this task.

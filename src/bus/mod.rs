@@ -1,7 +1,7 @@
 //! One MQTT broker: listeners, connections, sessions, work queues, mailboxes,
 //! topics. Knows nothing of the router: it offers hooks on topics.
 //!
-//! A message takes the same way whoever publishes it ([`Bus::publish`]): to the
+//! A message takes the same way whoever publishes it ([`crate::bus::Bus::publish`]): to the
 //! retained messages, to the mailbox or the work queues of its topic, and to
 //! the topic engine for everybody else who subscribed to it.
 

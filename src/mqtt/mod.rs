@@ -4,7 +4,7 @@
 //! Decoding borrows from the read buffer, so that a PUBLISH on its way through
 //! the router is looked at but not copied. Every rule of the specification that
 //! can be checked on one packet alone is checked here, and a packet that breaks
-//! one becomes a [`DecodeError`] with the reason code to disconnect with.
+//! one becomes a [`crate::mqtt::DecodeError`] with the reason code to disconnect with.
 
 mod ack;
 mod connack;
