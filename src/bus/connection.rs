@@ -187,6 +187,9 @@ impl Connection {
         drop(rest);
         let end = loop {
             batch.flush_fairly().await;
+            for queue in batch.take_look_again() {
+                tokio::spawn(self.bus.clone().look_again(queue));
+            }
             if let Some(end) = end.take() {
                 break end;
             }
