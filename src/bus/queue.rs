@@ -41,6 +41,8 @@ struct State {
     next: usize,
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// Messages given out since the members' counts began.
+    given: u64,
     /// Some waiting message has an expiry.
     mortal: bool,
     /// Since when nobody connected serves the queue; 0: somebody does.
@@ -62,6 +64,10 @@ struct Member {
 /// that is at work on its own. Else the one that happens to have the processor
 /// runs off with the queue: it is given the next message before it lets go.
 const LEAD: u64 = 24;
+
+/// After so many messages a member, counting begins anew: workers that are
+/// quicker for good get more, in the end.
+const EPOCH: u64 = 40;
 
 /// A member that is at work for longer, in ms, has a long task; the others do
 /// not wait for it.
@@ -248,14 +254,16 @@ impl Queue {
                 Assigned::TooLarge => gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::TooLarge))),
                 Assigned::NoRoom => break,
                 Assigned::Ahead => {
-                    batch.look_again(self);
+                    if !self.looking_again.load(Ordering::Acquire) {
+                        batch.look_again(self);
+                    }
                     break;
                 }
             }
         }
         if state.waiting.is_empty() {
             state.mortal = false;
-            state.members.iter_mut().for_each(|member| member.served = 0);
+            state.count_anew();
             if state.waiting.capacity() > 64 {
                 state.waiting = VecDeque::new();
             }
@@ -301,6 +309,10 @@ impl Queue {
                     let member = &mut state.members[at];
                     member.served = (member.served + 1).max(behind);
                     member.served_at = now;
+                    state.given += 1;
+                    if state.given >= EPOCH * state.members.len() as u64 {
+                        state.count_anew();
+                    }
                     state.pop_front();
                     return Assigned::Member;
                 }
@@ -368,6 +380,11 @@ impl State {
             }
             !give_up
         });
+    }
+
+    fn count_anew(&mut self) {
+        self.given = 0;
+        self.members.iter_mut().for_each(|member| member.served = 0);
     }
 
     fn most_served(&self) -> u64 {
