@@ -41,11 +41,11 @@ impl Subscriber {
                 .args(options)
                 .stdout(Stdio::piped()),
         );
-        let mut lines = BufReader::new(child.stdout.take().expect("a piped output")).lines();
+        let lines = BufReader::new(child.stdout.take().expect("a piped output")).lines();
         let subscriber = Subscriber(child);
         let (subscribed, acknowledged) = channel();
         std::thread::spawn(move || {
-            while let Some(Ok(line)) = lines.next() {
+            for line in lines.map_while(Result::ok) {
                 if let Some(message) = line.strip_prefix("message ") {
                     // Nobody listens once the test is over.
                     messages.send(message.to_owned()).ok();
