@@ -149,7 +149,10 @@ fn services_in_one_group_do_not_mix() {
     for (n, worker) in workers.iter_mut().enumerate() {
         for round in 0..10 {
             let message = worker.message();
-            assert_eq!((message.topic.as_str(), message.text()), (&*format!("req/backend/svc-{n}"), &*round.to_string()));
+            assert_eq!(
+                (message.topic.as_str(), message.text()),
+                (&*format!("req/backend/svc-{n}"), &*round.to_string())
+            );
             worker.ack(PUBACK, message.packet_id);
         }
         worker.assert_no_message();

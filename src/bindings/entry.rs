@@ -120,7 +120,7 @@ impl Entry {
         if len(0) as usize != key.len() || named > text.len() {
             return None;
         }
-        let touched = clock.from_wall(u64::from_be_bytes(*wall));
+        let touched = clock.at_wall(u64::from_be_bytes(*wall));
         Some(Entry {
             text: String::from_utf8(text).ok()?.into(),
             caller_len: len(0),

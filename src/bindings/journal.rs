@@ -68,8 +68,7 @@ struct Queue {
 
 impl Journal {
     pub fn start(store: Store, table: Arc<Table>) -> Journal {
-        let shared =
-            Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), counters: Counters::default() });
+        let shared = Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), counters: Counters::default() });
         let flusher = Flusher { shared: Arc::clone(&shared), store, table };
         let thread = std::thread::Builder::new().name("skep-bindings".into()).spawn(move || flusher.run());
         // A process that can't start a thread has not come this far: tokio's

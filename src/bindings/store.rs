@@ -90,7 +90,9 @@ impl Store {
     ) -> Result<Store, OpenError> {
         let corrupt = |what: String| OpenError::Corrupt { path: path.into(), what };
         let unreadable = |error: sled::Error| match error {
-            sled::Error::Io(error) if error.kind() != io::ErrorKind::Other && error.kind() != io::ErrorKind::InvalidData => {
+            sled::Error::Io(error)
+                if error.kind() != io::ErrorKind::Other && error.kind() != io::ErrorKind::InvalidData =>
+            {
                 OpenError::Unreadable { path: path.into(), what: error.to_string() }
             }
             other => corrupt(other.to_string()),
@@ -145,7 +147,9 @@ impl Store {
         let gone = -(expired.len() as isize);
         let expired: Vec<_> = expired.iter().map(|key| (std::str::from_utf8(key).unwrap_or_default(), None)).collect();
         // The first batch also shows early that the disk takes writes.
-        store.write(expired, gone).map_err(|error| OpenError::Unreadable { path: path.into(), what: error.to_string() })?;
+        store
+            .write(expired, gone)
+            .map_err(|error| OpenError::Unreadable { path: path.into(), what: error.to_string() })?;
         Ok(store)
     }
 

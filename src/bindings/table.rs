@@ -22,7 +22,9 @@ pub struct Table {
     clock: Clock,
 }
 
-/// The callers of one address: nearly always one, or a few.
+/// The callers of one address: nearly always one, or a few. Boxed, so that the
+/// usual entry takes two words.
+#[expect(clippy::box_collection)]
 enum Bound {
     One(Arc<Entry>),
     Many(Box<Vec<Arc<Entry>>>),
@@ -198,7 +200,7 @@ impl Clock {
 
     /// A time on this clock; one in the future of the wall clock, which has
     /// been set back then, counts as now.
-    pub fn from_wall(&self, wall: u64) -> u32 {
+    pub fn at_wall(&self, wall: u64) -> u32 {
         let at = (wall + BEFORE as u64).saturating_sub(self.wall_at_start);
         at.min(self.now() as u64) as u32
     }

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use super::queue::Queue;
 use super::session::Session;
 
 /// Sessions with unsent bytes. Must be flushed; dropping it flushes too.
 #[derive(Default)]
 pub struct Batch {
     touched: Vec<Arc<Session>>,
+    /// Queues that held back messages from members that are ahead.
+    look_again: Vec<Arc<Queue>>,
 }
 
 /// How many sockets are written to before other tasks get their turn.
@@ -24,6 +27,17 @@ impl Batch {
         if session.mark_touched() {
             self.touched.push(Arc::clone(session));
         }
+    }
+
+    /// `queue` has to be looked at again soon, see [`Queue::patience`].
+    pub fn look_again(&mut self, queue: &Arc<Queue>) {
+        if !self.look_again.iter().any(|other| Arc::ptr_eq(other, queue)) {
+            self.look_again.push(Arc::clone(queue));
+        }
+    }
+
+    pub fn take_look_again(&mut self) -> Vec<Arc<Queue>> {
+        std::mem::take(&mut self.look_again)
     }
 
     /// Writes what can be written now, without waiting.

@@ -64,7 +64,14 @@ enum End {
 impl Bus {
     /// Serves a connection from its first byte to CONNECT; the rest of its
     /// life is a task of its own, which needs less memory.
-    pub(super) async fn serve_connection(self, socket: TcpStream, peer: SocketAddr, listener: Arc<str>, how: settings::Transport, seat: Seat) {
+    pub(super) async fn serve_connection(
+        self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        listener: Arc<str>,
+        how: settings::Transport,
+        seat: Seat,
+    ) {
         let limits = &self.limits().connections;
         let time = Duration::from_millis(limits.connection_timeout_ms);
         let max_packet = limits.max_payload_size;
@@ -180,6 +187,9 @@ impl Connection {
         drop(rest);
         let end = loop {
             batch.flush_fairly().await;
+            for queue in batch.take_look_again() {
+                tokio::spawn(self.bus.clone().look_again(queue));
+            }
             if let Some(end) = end.take() {
                 break end;
             }
@@ -187,7 +197,8 @@ impl Connection {
                 end = Some(over);
             }
         };
-        self.finish(end).await;
+        // Boxed: its state is large, and of use to nobody before the end.
+        Box::pin(self.finish(end)).await;
     }
 
     /// Reads once and handles what came; writes what others left to this task.

@@ -106,6 +106,7 @@ impl Bus {
             receive_maximum: connect.receive_maximum,
             maximum_packet_size: connect.maximum_packet_size,
             aliases: OutgoingAliases::new(aliases),
+            max_backlog: limits.max_backlog_bytes,
             blocked: false,
             writing: false,
         };

@@ -92,6 +92,8 @@ pub struct Link {
     /// Largest packet that the client takes, in bytes.
     pub maximum_packet_size: u32,
     pub aliases: Option<Box<OutgoingAliases>>,
+    /// Bytes that may wait for the socket before it counts as slow.
+    pub max_backlog: usize,
     /// The socket took no more: its task waits until it does.
     pub blocked: bool,
     /// Somebody is writing to the socket right now.

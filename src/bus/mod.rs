@@ -1,7 +1,7 @@
 //! One MQTT broker: listeners, connections, sessions, work queues, mailboxes,
 //! topics. Knows nothing of the router: it offers hooks on topics.
 //!
-//! A message takes the same way whoever publishes it ([`Bus::publish`]): to the
+//! A message takes the same way whoever publishes it ([`crate::bus::Bus::publish`]): to the
 //! retained messages, to the mailbox or the work queues of its topic, and to
 //! the topic engine for everybody else who subscribed to it.
 
@@ -63,8 +63,10 @@ mod sys;
 mod topics;
 /// The bytes of a connection, whatever carries them.
 mod transport;
-/// A trie of topic filters.
+/// Subscriptions by topic filter.
 mod tree;
+/// A trie over the levels of topics and filters.
+mod trie;
 /// MQTT in WebSocket frames.
 mod websocket;
 /// Wills.
@@ -85,8 +87,12 @@ pub use message::{Message, Publication};
 pub use publish::Published;
 pub use queue::QueueInfo;
 pub use rumqttd_hub::HubError;
+#[doc(hidden)]
+pub use rumqttd_hub::{Delivery, Hub};
 pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, Topics, Transport, User};
 pub use stats::{Counter, Stats};
+#[doc(hidden)]
+pub use tree::FilterTree;
 
 use access::Accounts;
 use common::Common;
@@ -183,6 +189,16 @@ impl Bus {
     /// Messages in work queues and in the hands of workers.
     pub fn unfinished_work(&self) -> usize {
         self.0.queues.unfinished()
+    }
+
+    /// Sessions, those of clients that are away included.
+    pub fn sessions(&self) -> usize {
+        self.0.sessions.len()
+    }
+
+    /// Sessions whose client is away.
+    pub fn sessions_away(&self) -> usize {
+        self.0.sessions.away()
     }
 
     pub fn queues(&self) -> Vec<QueueInfo> {

@@ -99,10 +99,13 @@ pub enum Acked {
 }
 
 impl Outbound {
-    /// Messages that may be sent now; none without a connection.
+    /// Messages that may be sent now; none without a connection, or while more
+    /// bytes wait for the socket than may.
     pub fn room(&self) -> i32 {
         match &self.link {
-            Some(link) if self.pending.is_empty() => link.receive_maximum as i32 - self.inflight.len() as i32,
+            Some(link) if self.pending.is_empty() && self.wire.len() <= link.max_backlog => {
+                link.receive_maximum as i32 - self.inflight.len() as i32
+            }
             _ => 0,
         }
     }
@@ -134,14 +137,14 @@ impl Outbound {
                 Err(TooLarge) => Offered::TooLarge,
             };
         }
+        if over {
+            return Offered::Full;
+        }
         if self.room() > 0 {
             return match self.send(Pending::new(publication, terms, None)) {
                 Ok(()) => Offered::Taken,
                 Err(TooLarge) => Offered::TooLarge,
             };
-        }
-        if over {
-            return Offered::Full;
         }
         let pending = Pending::new(publication, terms, None);
         self.pending_bytes += pending.message.size();
@@ -150,7 +153,13 @@ impl Outbound {
     }
 
     /// Sends a message of a work queue, if there is room right now.
-    pub fn assign(&mut self, message: &Arc<Message>, terms: Terms<'_>, dup: bool, from: &Arc<Queue>) -> Option<Offered> {
+    pub fn assign(
+        &mut self,
+        message: &Arc<Message>,
+        terms: Terms<'_>,
+        dup: bool,
+        from: &Arc<Queue>,
+    ) -> Option<Offered> {
         if self.room() <= 0 {
             return None;
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::mqtt::{self, Reason};
 
+use super::Bus;
 use super::batch::Batch;
 use super::clock;
 use super::hook::Undeliverable;
@@ -12,7 +13,6 @@ use super::outbound::{Grant, Terms};
 use super::queue::GivenUp;
 use super::session::Session;
 use super::topics::deliver;
-use super::Bus;
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

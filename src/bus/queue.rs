@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -29,6 +30,8 @@ pub struct Queue {
     waiting: AtomicUsize,
     /// Messages that members hold unacknowledged.
     held: AtomicUsize,
+    /// Somebody will look again at the end of [`PATIENCE_MS`].
+    looking_again: AtomicBool,
 }
 
 #[derive(Default)]
@@ -49,7 +52,20 @@ struct State {
 struct Member {
     session: Arc<Session>,
     grant: Grant,
+    /// Messages it got since messages began to wait.
+    served: u64,
+    /// When it got the last one, [`clock::now_ms`].
+    served_at: u64,
 }
+
+/// While messages wait, a member gets at most so many more of them than one
+/// that is at work on its own. Else the one that happens to have the processor
+/// runs off with the queue: it is given the next message before it lets go.
+const LEAD: u64 = 24;
+
+/// A member that is at work for longer, in ms, has a long task; the others do
+/// not wait for it.
+const PATIENCE_MS: u64 = 2;
 
 struct Waiting {
     message: Arc<Message>,
@@ -88,6 +104,7 @@ impl Queue {
             state: Mutex::new(state),
             waiting: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
+            looking_again: AtomicBool::new(false),
         }
     }
 
@@ -117,7 +134,10 @@ impl Queue {
         }
         match state.members.iter_mut().find(|m| m.session.key == session.key) {
             Some(member) => member.grant = grant,
-            None => state.members.push(Member { session: Arc::clone(session), grant }),
+            None => {
+                let served = state.most_served();
+                state.members.push(Member { session: Arc::clone(session), grant, served, served_at: 0 });
+            }
         }
         state.unserved_since = 0;
         true
@@ -159,7 +179,12 @@ impl Queue {
     }
 
     /// Takes over messages that waited before anybody served their topic.
-    pub fn adopt(self: &Arc<Self>, messages: impl IntoIterator<Item = Arc<Message>>, batch: &mut Batch, gone: &mut GivenUp) {
+    pub fn adopt(
+        self: &Arc<Self>,
+        messages: impl IntoIterator<Item = Arc<Message>>,
+        batch: &mut Batch,
+        gone: &mut GivenUp,
+    ) {
         let mut state = self.state.lock();
         for message in messages {
             state.push_back(&message);
@@ -212,23 +237,25 @@ impl Queue {
         // Told before the search for room begins: a member that gets room while
         // we search sees that something waits, and comes for it.
         self.waiting.store(state.waiting.len(), Ordering::SeqCst);
-        let mut now = 0;
+        let now = if state.waiting.is_empty() { 0 } else { clock::now_ms() };
         while let Some(front) = state.waiting.front() {
-            if front.message.expires_at != 0 {
-                now = if now == 0 { clock::now_ms() } else { now };
-                if front.message.expired(now) {
-                    gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::Expired)));
-                    continue;
-                }
+            if front.message.expired(now) {
+                gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::Expired)));
+                continue;
             }
-            match self.assign(state, batch) {
+            match self.assign(state, now, batch) {
                 Assigned::Member => {}
                 Assigned::TooLarge => gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::TooLarge))),
                 Assigned::NoRoom => break,
+                Assigned::Ahead => {
+                    batch.look_again(self);
+                    break;
+                }
             }
         }
         if state.waiting.is_empty() {
             state.mortal = false;
+            state.members.iter_mut().for_each(|member| member.served = 0);
             if state.waiting.capacity() > 64 {
                 state.waiting = VecDeque::new();
             }
@@ -236,15 +263,29 @@ impl Queue {
         self.waiting.store(state.waiting.len(), Ordering::SeqCst);
     }
 
+    /// Waits until those who are ahead need wait no longer. False: somebody
+    /// waits for that already.
+    pub async fn patience(&self) -> bool {
+        if self.looking_again.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(PATIENCE_MS)).await;
+        self.looking_again.store(false, Ordering::Release);
+        true
+    }
+
     /// Gives the first waiting message to the member with the most room.
-    fn assign(self: &Arc<Self>, state: &mut State, batch: &mut Batch) -> Assigned {
+    fn assign(self: &Arc<Self>, state: &mut State, now: u64, batch: &mut Batch) -> Assigned {
         let mut too_large_for: Vec<u64> = Vec::new();
         loop {
-            let Some(at) = state.roomiest(&too_large_for) else {
-                return if too_large_for.is_empty() { Assigned::NoRoom } else { Assigned::TooLarge };
+            let at = match state.roomiest(&too_large_for, now) {
+                Roomiest::Member(at) => at,
+                Roomiest::AllAhead => return Assigned::Ahead,
+                Roomiest::Nobody if too_large_for.is_empty() => return Assigned::NoRoom,
+                Roomiest::Nobody => return Assigned::TooLarge,
             };
             let Some(front) = state.waiting.front() else { return Assigned::NoRoom };
-            let Member { session, grant } = &state.members[at];
+            let Member { session, grant, .. } = &state.members[at];
             match session.assign(&front.message, grant, front.redelivered, self) {
                 // Another queue was quicker; the member's room is up to date now.
                 None => continue,
@@ -255,6 +296,11 @@ impl Queue {
                         self.held.fetch_add(1, Ordering::Relaxed);
                     }
                     state.next = at + 1;
+                    // One that comes from a long task need not catch up.
+                    let behind = state.most_served().saturating_sub(LEAD);
+                    let member = &mut state.members[at];
+                    member.served = (member.served + 1).max(behind);
+                    member.served_at = now;
                     state.pop_front();
                     return Assigned::Member;
                 }
@@ -289,6 +335,14 @@ enum Assigned {
     Member,
     NoRoom,
     TooLarge,
+    /// Whoever has room is too far ahead of others at work.
+    Ahead,
+}
+
+enum Roomiest {
+    Member(usize),
+    Nobody,
+    AllAhead,
 }
 
 impl State {
@@ -316,20 +370,40 @@ impl State {
         });
     }
 
+    fn most_served(&self) -> u64 {
+        self.members.iter().map(|member| member.served).max().unwrap_or(0)
+    }
+
     /// The member with the most room, if any has some; ties go round.
-    fn roomiest(&self, except: &[u64]) -> Option<usize> {
+    fn roomiest(&self, except: &[u64], now: u64) -> Roomiest {
         let count = self.members.len();
         let mut best = None;
         let mut most = 0;
+        // What the furthest behind of those at work has had.
+        let mut least_served = u64::MAX;
         for step in 0..count {
             let at = (self.next + step) % count;
-            let session = &self.members[at].session;
+            let Member { session, served, served_at, .. } = &self.members[at];
             let room = session.room();
             if room > most && !except.contains(&session.key) {
                 most = room;
                 best = Some(at);
+            } else if room <= 0 && now - served_at <= PATIENCE_MS {
+                least_served = least_served.min(*served);
             }
         }
-        best
+        match best {
+            None => Roomiest::Nobody,
+            Some(at) if self.members[at].served <= least_served.saturating_add(LEAD) => Roomiest::Member(at),
+            Some(_) => {
+                // Another one with room, who has had less?
+                let fair = |member: &Member| {
+                    member.served <= least_served.saturating_add(LEAD)
+                        && member.session.room() > 0
+                        && !except.contains(&member.session.key)
+                };
+                self.members.iter().position(fair).map_or(Roomiest::AllAhead, Roomiest::Member)
+            }
+        }
     }
 }

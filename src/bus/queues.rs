@@ -103,7 +103,13 @@ impl Queues {
     }
 
     /// Gives a message to every queue that covers its topic.
-    pub fn offer(&self, publication: &Publication<'_>, limits: &Limits, batch: &mut Batch, gone: &mut GivenUp) -> Queued {
+    pub fn offer(
+        &self,
+        publication: &Publication<'_>,
+        limits: &Limits,
+        batch: &mut Batch,
+        gone: &mut GivenUp,
+    ) -> Queued {
         let mut queued = Queued::default();
         let mut retired = Vec::new();
         let table = self.table.read();

@@ -13,23 +13,27 @@
 //! A router cannot be stopped: rumqttd keeps a sender to its own channel. After
 //! [`Hub::close`] its thread sleeps for the rest of the process.
 
-use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use ahash::RandomState;
-use bytes::Bytes;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use rumqttd::local::{LinkBuilder, LinkError, LinkRx, LinkTx};
+use rumqttd::local::{LinkBuilder, LinkError, LinkTx};
 use rumqttd::protocol::{
-    Disconnect, DisconnectReasonCode, Filter, Packet, Publish, QoS, RetainForwardRule, Subscribe,
-    SubscribeProperties, Unsubscribe,
+    Disconnect, DisconnectReasonCode, Filter, Packet, Publish, QoS, RetainForwardRule, Subscribe, SubscribeProperties,
+    Unsubscribe,
 };
-use rumqttd::{Forward, Notification, Router, RouterConfig};
+use rumqttd::{Router, RouterConfig};
+
+mod envelope;
+mod filters;
+mod reader;
+
+use envelope::{Envelope, in_router};
+use filters::Filters;
+use reader::Reader;
 
 use super::Topics;
 
@@ -94,22 +98,6 @@ struct Inlet {
     is_closing: bool,
 }
 
-struct Filters {
-    /// Every filter there ever was, as the router remembers each; with its
-    /// identifier while it is subscribed.
-    known: HashMap<Arc<str>, Option<usize>, RandomState>,
-    subscribed: HashMap<usize, Subscribed, RandomState>,
-    last_id: usize,
-    max_known: usize,
-}
-
-struct Subscribed {
-    filter: Arc<str>,
-    /// Place in the filter's log of the message expected next; `None` until the
-    /// first if the log is older than the subscription.
-    next: Option<u64>,
-}
-
 impl Hub {
     /// Starts a router and a thread that calls `deliver` for each message.
     /// `deliver` must not wait: what arrives meanwhile is kept in the filters'
@@ -137,12 +125,7 @@ impl Hub {
                 max_bytes: settings.max_segment_size.saturating_mul(settings.max_segment_count),
                 is_closing: false,
             }),
-            filters: Mutex::new(Filters {
-                known: HashMap::default(),
-                subscribed: HashMap::default(),
-                last_id: 0,
-                max_known: settings.max_filters,
-            }),
+            filters: Mutex::new(Filters::new(settings.max_filters)),
             lost: AtomicU64::new(0),
             is_alive: AtomicBool::new(true),
         });
@@ -211,14 +194,7 @@ impl Hub {
     ///
     /// # Errors
     /// When the router is gone or behind. The message then reaches nobody.
-    pub fn publish(
-        &self,
-        topic: &str,
-        properties: &[u8],
-        payload: &[u8],
-        qos: u8,
-        tag: u64,
-    ) -> Result<(), Refused> {
+    pub fn publish(&self, topic: &str, properties: &[u8], payload: &[u8], qos: u8, tag: u64) -> Result<(), Refused> {
         let (topic, payload) = Envelope { qos, tag }.pack(topic, properties, payload);
         let publish = Packet::Publish(Publish::new(topic, payload, false), None);
         self.shared.push(&mut self.shared.inlet.lock(), publish)
@@ -268,9 +244,7 @@ impl Shared {
                 // The router has yet to see the event that came with the first of
                 // them, and takes all there is by then. More events would only
                 // fill its channel, where `send` does wait.
-                if inlet.bytes.saturating_add(bytes) > inlet.max_bytes
-                    && matches!(packet, Packet::Publish(..))
-                {
+                if inlet.bytes.saturating_add(bytes) > inlet.max_bytes && matches!(packet, Packet::Publish(..)) {
                     return Err(Refused::Behind { max: inlet.max_bytes });
                 }
                 waiting.push_back(packet);
@@ -308,147 +282,6 @@ impl Inlet {
             Some(Err(_)) | None => Err(Refused::Gone),
         }
     }
-}
-
-impl Filters {
-    /// Gives a filter an identifier, or nothing if it has one.
-    fn add(&mut self, filter: &str) -> Result<Option<usize>, Refused> {
-        let next = match self.known.get(filter) {
-            Some(Some(_)) => return Ok(None),
-            Some(None) => None,
-            None if self.known.len() >= self.max_known => {
-                return Err(Refused::TooManyFilters { max: self.max_known });
-            }
-            // A log begins with its first subscription.
-            None => Some(0),
-        };
-        self.last_id += 1;
-        let filter = Arc::<str>::from(filter);
-        self.known.insert(filter.clone(), Some(self.last_id));
-        self.subscribed.insert(self.last_id, Subscribed { filter, next });
-        Ok(Some(self.last_id))
-    }
-
-    fn remove(&mut self, filter: &str) -> bool {
-        let id = self.known.get_mut(filter).and_then(Option::take);
-        id.is_some_and(|id| self.subscribed.remove(&id).is_some())
-    }
-
-    /// The filter of an identifier, and how many messages are missing before the
-    /// one at `place`; nothing if the filter is not subscribed any more, or has
-    /// had this message.
-    fn arrived(&mut self, id: usize, place: u64) -> Option<(Arc<str>, u64)> {
-        let subscribed = self.subscribed.get_mut(&id)?;
-        let missing = place.checked_sub(subscribed.next.unwrap_or(place))?;
-        subscribed.next = Some(place + 1);
-        Some((subscribed.filter.clone(), missing))
-    }
-}
-
-/// The receiving half of the link, on its own thread.
-struct Reader<F> {
-    outlet: LinkRx,
-    shared: Arc<Shared>,
-    deliver: F,
-}
-
-impl<F: Fn(Delivery<'_>)> Reader<F> {
-    fn run(mut self) {
-        while self.step().is_continue() {}
-    }
-
-    fn step(&mut self) -> ControlFlow<()> {
-        match self.outlet.recv() {
-            // The router dropped its end: at our DISCONNECT, or because it died.
-            Err(_) => return ControlFlow::Break(()),
-            Ok(Some(Notification::Forward(forward))) => self.deliver(&forward),
-            Ok(Some(Notification::Unschedule)) => {
-                // The router sends no more until it hears that all was taken.
-                let inlet = self.shared.inlet.lock();
-                if !inlet.is_closing && self.outlet.ready().is_err() {
-                    return ControlFlow::Break(());
-                }
-            }
-            // Acknowledgements, and wake-ups for what was taken already.
-            Ok(_) => {}
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn deliver(&self, forward: &Forward) {
-        let ids =
-            forward.properties.as_ref().map(|properties| properties.subscription_identifiers.as_slice());
-        let (Some(&[id]), Some((_, place))) = (ids, forward.cursor) else { return };
-        let Some((filter, missing)) = self.shared.filters.lock().arrived(id, place) else { return };
-        if missing > 0 {
-            self.shared.lost.fetch_add(missing, Ordering::Relaxed);
-        }
-        if let Some(delivery) = Envelope::open(&filter, &forward.publish) {
-            (self.deliver)(delivery);
-        }
-    }
-}
-
-impl<F> Drop for Reader<F> {
-    fn drop(&mut self) {
-        self.shared.is_alive.store(false, Ordering::Release);
-        if !self.shared.inlet.lock().is_closing {
-            tracing::error!(
-                bus = self.shared.bus,
-                "the topic engine has ended: nothing is delivered any more"
-            );
-        }
-    }
-}
-
-/// What goes with a message beside its properties and payload. All of it travels
-/// in front of the payload, since a log's limit counts topics and payloads only:
-/// a message of large properties would not count at all.
-struct Envelope {
-    qos: u8,
-    tag: u64,
-}
-
-impl Envelope {
-    /// QoS, tag, and the length of the properties.
-    const LEN: usize = 1 + 8 + 4;
-
-    /// Topic and payload for the router, in one allocation.
-    fn pack(self, topic: &str, properties: &[u8], payload: &[u8]) -> (Bytes, Bytes) {
-        let topic_len = PREFIX_LEN + topic.len();
-        let mut all = Vec::with_capacity(topic_len + Self::LEN + properties.len() + payload.len());
-        all.extend_from_slice(prefix(topic).as_bytes());
-        all.extend_from_slice(topic.as_bytes());
-        all.push(self.qos);
-        all.extend_from_slice(&self.tag.to_le_bytes());
-        // MQTT's own limit on properties is 256 MiB.
-        all.extend_from_slice(&(properties.len() as u32).to_le_bytes());
-        all.extend_from_slice(properties);
-        all.extend_from_slice(payload);
-        let mut payload = Bytes::from(all);
-        (payload.split_to(topic_len), payload)
-    }
-
-    /// Reads what [`pack`](Self::pack) wrote; nothing if another wrote it.
-    fn open<'a>(filter: &'a str, publish: &'a Publish) -> Option<Delivery<'a>> {
-        let topic = std::str::from_utf8(&publish.topic).ok()?.get(PREFIX_LEN..)?;
-        let (qos, rest) = publish.payload.split_first()?;
-        let (tag, rest) = rest.split_first_chunk()?;
-        let (properties_len, rest) = rest.split_first_chunk()?;
-        let (properties, payload) = rest.split_at_checked(u32::from_le_bytes(*properties_len) as usize)?;
-        Some(Delivery { filter, topic, properties, payload, qos: *qos, tag: u64::from_le_bytes(*tag) })
-    }
-}
-
-const PREFIX_LEN: usize = 2;
-
-fn prefix(name: &str) -> &'static str {
-    if name.starts_with('$') { "s/" } else { "u/" }
-}
-
-/// The router's name for a filter.
-fn in_router(filter: &str) -> String {
-    [prefix(filter), filter].concat()
 }
 
 fn unsubscribe(filter: String) -> Packet {

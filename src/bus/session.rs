@@ -184,6 +184,8 @@ impl Session {
             let Outbound { link, wire, .. } = &mut *out;
             let Some(link) = link else { return };
             if wire.is_empty() || link.blocked || link.writing {
+                // A backlog that is gone makes room again.
+                self.publish_room(&out);
                 return;
             }
             if link.control.direct.is_none() {
@@ -228,7 +230,9 @@ impl Session {
         let Outbound { link, wire, .. } = &mut *out;
         let Some(link) = link.as_mut().filter(|link| Arc::ptr_eq(&link.control, control)) else { return true };
         link.blocked = !wire.is_empty();
-        !link.blocked
+        let unblocked = !link.blocked;
+        self.publish_room(&out);
+        unblocked
     }
 
     /// Ends the connection `control`, if the session still has it: unsent

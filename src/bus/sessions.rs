@@ -22,12 +22,15 @@ use super::queue::{GivenUp, Queue};
 use super::session::Session;
 use super::will::Will;
 
+/// When a session ends whose client is away, its key, and its client id.
+type Away = (u64, u64, Arc<str>);
+
 /// The table of sessions.
 pub struct SessionTable {
     by_id: DashMap<Arc<str>, Arc<Session>, RandomState>,
     next_key: AtomicU64,
     /// Sessions without a connection, by the time that they end.
-    away: Mutex<BinaryHeap<Reverse<(u64, u64, Arc<str>)>>>,
+    away: Mutex<BinaryHeap<Reverse<Away>>>,
     away_count: AtomicUsize,
 }
 
@@ -289,12 +292,7 @@ impl Bus {
     }
 
     /// Returns to their queues messages that a session held.
-    pub(super) fn give_back(
-        &self,
-        messages: Vec<(Arc<Queue>, Arc<super::Message>)>,
-        died: bool,
-        batch: &mut Batch,
-    ) {
+    pub(super) fn give_back(&self, messages: Vec<(Arc<Queue>, Arc<super::Message>)>, died: bool, batch: &mut Batch) {
         let limits = &self.limits().queues;
         self.0.common.stats.redelivered.add(messages.len() as u64);
         let mut gone = GivenUp::new();

@@ -237,16 +237,10 @@ impl Settings {
     /// The frontend as the sample has it: clients on 127.0.0.1:11883, and over
     /// WebSocket on 127.0.0.1:18080; packets up to 256 KiB.
     pub fn sample_frontend() -> Settings {
-        let frontend = User {
-            password: "abc123".into(),
-            publish: strings(["req/#"]),
-            subscribe: strings(["msg/#", "priv/%c"]),
-        };
-        let router = User {
-            password: "ghi789".into(),
-            publish: strings(["msg/#", "priv/#"]),
-            subscribe: strings(["req/#"]),
-        };
+        let frontend =
+            User { password: "abc123".into(), publish: strings(["req/#"]), subscribe: strings(["msg/#", "priv/%c"]) };
+        let router =
+            User { password: "ghi789".into(), publish: strings(["msg/#", "priv/#"]), subscribe: strings(["req/#"]) };
         Settings {
             role: "frontend".into(),
             listeners: [listener("tcp", 11883, Transport::Tcp), listener("ws", 18080, Transport::Ws)].into(),

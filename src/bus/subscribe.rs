@@ -13,7 +13,10 @@ use super::session::{Session, State, Subscription};
 
 /// Where a filter leads.
 enum Place<'a> {
-    Queue { group: &'a str, filter: &'a str },
+    Queue {
+        group: &'a str,
+        filter: &'a str,
+    },
     /// `priv/{client id}`
     Mailbox,
     /// `priv/{client id}/#`
@@ -188,6 +191,21 @@ impl Bus {
             queue.serve(batch, &mut gone);
         }
         self.given_up(gone, batch);
+    }
+
+    /// Gives out, a little later, what a queue has held back. (Where nobody
+    /// calls this, the next tick does the same.)
+    pub(super) async fn look_again(self, queue: Arc<Queue>) {
+        let mut batch = Batch::new();
+        while queue.patience().await {
+            let mut gone = GivenUp::new();
+            queue.serve(&mut batch, &mut gone);
+            self.given_up(gone, &mut batch);
+            batch.flush_fairly().await;
+            if batch.take_look_again().is_empty() {
+                return;
+            }
+        }
     }
 
     /// What a client hears of what its topic rules deny.

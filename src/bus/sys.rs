@@ -13,8 +13,11 @@ impl Bus {
         let uptime = (clock::now_ms() - inner.started_at) / 1000;
         let open = inner.connections.open() as u64;
         let away = inner.sessions.away() as u64;
-        let retained = inner.retained.read().len() as u64;
-        let numbers: [(&str, u64); 16] = [
+        let (retained, retained_bytes) = {
+            let store = inner.retained.read();
+            (store.len() as u64, store.bytes() as u64)
+        };
+        let numbers: [(&str, u64); 17] = [
             ("clients/connected", open),
             ("clients/disconnected", away),
             ("clients/total", inner.sessions.len() as u64),
@@ -27,6 +30,7 @@ impl Bus {
             ("bytes/sent", stats.bytes_out.get()),
             ("load/connections", stats.connections.get()),
             ("retained messages/count", retained),
+            ("retained messages/bytes", retained_bytes),
             ("subscriptions/count", inner.topics.filters() as u64),
             ("publish/messages/lost", inner.topics.lost()),
             ("store/messages/count", inner.queues.unfinished() as u64),

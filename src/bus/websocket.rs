@@ -40,7 +40,8 @@ where
         .write_buffer_size(0)
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
-    let frames = tokio_tungstenite::accept_hdr_async_with_config(stream, check, Some(config)).await.map_err(Box::new)?;
+    let frames =
+        tokio_tungstenite::accept_hdr_async_with_config(stream, check, Some(config)).await.map_err(Box::new)?;
     Ok(WebSocketBytes { frames, unread: Bytes::new() })
 }
 

@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use skep::client::{CallError, Client, Options, RpcError};
 
-
 /// Call a method and print its result
 ///
-/// Connects to a frontend, or to another bus given by --url, as any client does.
+/// Connects to a frontend as any client does, so that the call goes through the
+/// router.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = LONG_EXAMPLES)]
 pub struct Args {
@@ -48,7 +48,7 @@ pub struct Args {
     password: Option<String>,
 
     /// Role of the backend that the service is on
-    #[arg(long, value_name = "ROLE", default_value = "backend")]
+    #[arg(long, value_name = "ROLE", default_value = "backend", value_parser = role)]
     role: String,
 }
 
@@ -74,7 +74,7 @@ Exit status:
   2   the command line or the parameters can't be understood
   3   no answer came in time
   4   the connection failed or was refused
-  5   the result could not be written";
+  5   there is a result, but it could not be written";
 
 const USUAL_URL: &str = "mqtt://127.0.0.1:11883";
 const SAMPLE_USER: &str = "frontend";
@@ -103,24 +103,21 @@ pub fn run(args: &Args) -> ExitCode {
 pub struct Request {
     pub url: String,
     pub user: String,
-    pub password: String,
-    pub role: String,
+    pub options: Options,
     pub method: String,
     pub params: Option<Value>,
     pub timeout: Duration,
 }
 
 fn request(args: &Args) -> anyhow::Result<Request> {
+    let url = given(&args.url, "SKEP_URL").unwrap_or_else(|| USUAL_URL.to_owned());
     let user = given(&args.user, "SKEP_USER").unwrap_or_else(|| SAMPLE_USER.to_owned());
-    Ok(Request {
-        url: given(&args.url, "SKEP_URL").unwrap_or_else(|| USUAL_URL.to_owned()),
-        password: password(args, &user)?,
-        user,
-        role: args.role.clone(),
-        method: args.method.clone(),
-        params: params(args)?,
-        timeout: args.timeout,
-    })
+    let options = Options::frontend(&url)?
+        .login(&user, &password(args, &user)?)
+        .backend_role(&args.role)
+        .connect_timeout(args.timeout.min(CONNECT_TIME));
+    let (method, timeout) = (args.method.clone(), args.timeout);
+    Ok(Request { url, user, options, method, params: params(args)?, timeout })
 }
 
 /// The option, else the variable.
@@ -176,11 +173,9 @@ fn is_piped() -> bool {
     !stdin.is_terminal() && matches!(kind, Ok(FileType::Fifo | FileType::RegularFile))
 }
 
-/// What came of a call that has no result.
+/// Why a call has no result.
 #[derive(Debug)]
 enum Failure {
-    Error(RpcError),
-    Timeout,
     Connection(String),
     Call(CallError),
 }
@@ -191,47 +186,36 @@ fn send(request: &Request) -> Result<Value, Failure> {
     let runtime = runtime.map_err(|error| Failure::Connection(error.to_string()))?;
     runtime.block_on(async {
         let began = Instant::now();
-        let options = Options::frontend(&request.url)
-            .map_err(|error| Failure::Connection(error.to_string()))?
-            .login(&request.user, &request.password)
-            .backend_role(&request.role)
-            .connect_timeout(request.timeout.min(CONNECT_TIME));
-        let client = Client::connect(options).await.map_err(|error| Failure::Connection(error.to_string()))?;
+        let client = Client::connect(request.options.clone()).await;
+        let client = client.map_err(|error| Failure::Connection(error.to_string()))?;
         let left = request.timeout.saturating_sub(began.elapsed());
-        client.call_within(left, &request.method, &request.params).await.map_err(|error| match error {
-            CallError::Rpc(error) => Failure::Error(error),
-            CallError::Timeout(_) => Failure::Timeout,
-            CallError::ConnectionLost => Failure::Connection(error.to_string()),
-            other => Failure::Call(other),
-        })
+        client.call_within(left, &request.method, &request.params).await.map_err(Failure::Call)
     })
 }
 
 /// The exit status of a call that gave no result, and what to say of it.
 fn explain(request: &Request, failure: &Failure) -> (u8, String) {
+    let (url, user, method) = (&request.url, &request.user, &request.method);
     match failure {
-        Failure::Error(RpcError { code, message, data }) => {
-            let mut text = format!("error {code}: {message}");
-            if let Some(data) = data {
-                text.push('\n');
-                text.push_str(&pretty(data));
-            }
-            (1, text)
+        Failure::Connection(why) => (4, format!("skep call: can't connect to {url} as user {user:?}: {why}")),
+        Failure::Call(CallError::Rpc(RpcError { code, message, data })) => {
+            let data = data.as_ref().map(|data| format!("\n{data:#}")).unwrap_or_default();
+            (1, format!("error {code}: {message}{data}"))
         }
-        Failure::Timeout => {
+        Failure::Call(CallError::Timeout(_)) => {
             let waited = request.timeout.as_secs_f64();
-            (3, format!("skep call: no answer from {} within {waited} s", request.method))
+            (3, format!("skep call: no answer from {method} within {waited} s"))
         }
-        Failure::Connection(why) => {
-            let (url, user) = (&request.url, &request.user);
-            (4, format!("skep call: can't connect to {url} as user {user:?}: {why}"))
+        Failure::Call(CallError::ConnectionLost) => {
+            (4, format!("skep call: the connection to {url} was lost before {method} answered"))
         }
-        Failure::Call(error) => (5, format!("skep call: {error}")),
+        // What the client refuses to send.
+        Failure::Call(error) => (2, format!("skep call: {error}")),
     }
 }
 
 fn print(result: &Value) -> ExitCode {
-    match writeln!(std::io::stdout().lock(), "{}", pretty(result)) {
+    match writeln!(std::io::stdout().lock(), "{result:#}") {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output has seen enough of it.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -242,20 +226,25 @@ fn print(result: &Value) -> ExitCode {
     }
 }
 
-fn pretty(value: &Value) -> String {
-    format!("{value:#}")
-}
-
 /// A dotted name of at least two levels, which become levels of a topic.
 fn method(text: &str) -> Result<String, String> {
-    let level = |level: &str| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        !level.is_empty() && level.bytes().all(plain)
-    };
-    match text.contains('.') && text.split('.').all(level) {
+    match text.contains('.') && text.split('.').all(is_level) {
         true => Ok(text.to_owned()),
         false => Err("expected a service and a method, such as myapp.str.uc".to_owned()),
     }
+}
+
+/// A level of a topic, too.
+fn role(text: &str) -> Result<String, String> {
+    match is_level(text) {
+        true => Ok(text.to_owned()),
+        false => Err("expected letters, digits, \"_\" and \"-\"".to_owned()),
+    }
+}
+
+fn is_level(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 /// At most a day, so that it can be added to any point in time.

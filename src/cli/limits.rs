@@ -1,6 +1,7 @@
 //! How many connections the system lets one process have.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use skep::bus::Connections;
 use skep::config::Config;
 use tracing::{debug, warn};
 
@@ -21,14 +22,20 @@ pub fn raise_open_files() {
     }
 }
 
-/// Says so when the settings allow more connections than the system does.
+/// Says so when the settings allow more connections than the system does. Not
+/// loudly if they are the default ones, which nobody asked for.
 pub fn warn_if_too_few(config: &Config) {
-    let buses = config.backend.values().chain(config.frontend.values());
-    let wanted: u64 = buses.map(|bus| bus.connections.max_connections as u64).sum();
+    let buses = || config.backend.values().chain(config.frontend.values());
+    let wanted = buses().map(|bus| bus.connections.max_connections as u64).fold(0, u64::saturating_add);
     // No limit at all is `None`.
-    if let Some(limit) = getrlimit(Resource::Nofile).current
-        && limit < wanted.saturating_add(OTHER_FILES)
-    {
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return };
+    if limit >= wanted.saturating_add(OTHER_FILES) {
+        return;
+    }
+    let usual = Connections::default().max_connections;
+    if buses().all(|bus| bus.connections.max_connections == usual) {
+        debug!(limit, max_connections = wanted, "the limit on open files is below max_connections");
+    } else {
         warn!(
             limit,
             max_connections = wanted,

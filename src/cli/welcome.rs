@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use skep::bus::{Settings, Transport};
+use skep::bus::Settings;
 use skep::config::{Config, LogFormat};
 use tracing::info;
 
@@ -14,25 +14,31 @@ pub struct About {
     data: String,
     /// The log is for programs, and so is the welcome.
     json: bool,
-    /// The frontends whose sample user lets `skep call` in without options.
+    /// The buses whose sample user is let in with the sample password, which is
+    /// what the example worker and `skep call` use.
     sample_logins: Vec<String>,
+    /// The role of the first backend, which the call to try goes to.
+    role: String,
 }
 
-/// Where `skep call` goes unless told otherwise.
-const USUAL_FRONTEND: &str = "127.0.0.1:11883";
+/// Where the example worker and `skep call` go unless told otherwise.
+const USUAL_BACKEND: &str = "mqtt://127.0.0.1:1883";
+const USUAL_FRONTEND: &str = "mqtt://127.0.0.1:11883";
+const USUAL_ROLE: &str = "backend";
 
 impl About {
     pub fn new(config: &Config) -> About {
-        let sample = Settings::sample_frontend();
-        let has_sample_login = |bus: &Settings| {
-            let user = |settings: &Settings| settings.users.get("frontend").map(|u| u.password.clone());
-            user(bus).is_some() && user(bus) == user(&sample)
+        let takes = |bus: &Settings, sample: &Settings, user: &str| {
+            let password = |settings: &Settings| settings.users.get(user).map(|user| user.password.clone());
+            password(bus).is_some() && password(bus) == password(sample)
         };
-        let frontends = config.frontend.iter().filter(|(_, bus)| has_sample_login(bus));
+        let backends = config.backend.iter().filter(|(_, bus)| takes(bus, &Settings::sample_backend(), "backend"));
+        let frontends = config.frontend.iter().filter(|(_, bus)| takes(bus, &Settings::sample_frontend(), "frontend"));
         About {
             data: config.data.display().to_string(),
             json: config.log.format == LogFormat::Json,
-            sample_logins: frontends.map(|(id, _)| id.clone()).collect(),
+            sample_logins: backends.chain(frontends).map(|(id, _)| id.clone()).collect(),
+            role: config.backend.values().next().map_or_else(String::new, |bus| bus.role.clone()),
         }
     }
 
@@ -59,30 +65,49 @@ impl About {
             let _ = writeln!(text, "  {kind:kinds$}  {bus:buses$}  {name:names$}  {url}");
         }
         let _ = writeln!(text, "  bindings are kept in {}", self.data);
-        let frontend = listeners.iter().find(|b| b.kind == Kind::Frontend);
-        if let Some(frontend) = frontend {
-            let options = self.call_options(frontend);
-            let _ = write!(
-                text,
-                "Try it, a worker in one terminal and a call in another:\n  \
-                 cargo run --release --example worker\n  \
-                 skep call {options}myapp.str.uc '{{\"string\":\"hello\"}}'\n"
-            );
+        let first = |kind| listeners.iter().find(|bound| bound.kind == kind);
+        if let (Some(backend), Some(frontend)) = (first(Kind::Backend), first(Kind::Frontend)) {
+            let _ = writeln!(text, "Try it, a worker in one terminal and a call in another:");
+            let _ = writeln!(text, "  {}", self.worker(backend));
+            let _ = writeln!(text, "  {}", self.call(frontend));
         }
         text
     }
 
-    /// What `skep call` has to be told to reach that listener.
-    fn call_options(&self, frontend: &Bound) -> String {
-        let mut options = String::new();
-        if frontend.transport != Transport::Tcp || frontend.address.to_string() != USUAL_FRONTEND {
-            let _ = write!(options, "--url {} ", frontend.url());
+    /// How to start a worker that connects to that listener.
+    fn worker(&self, backend: &Bound) -> String {
+        let url = backend.url();
+        if !self.sample_logins.contains(&backend.bus) {
+            // The example knows no password but the sample one.
+            return format!("(a worker of yours that serves myapp.str.uc at {url})");
+        }
+        let url = if url == USUAL_BACKEND { String::new() } else { format!(" {url}") };
+        format!("cargo run --release --example worker{url}")
+    }
+
+    /// How to call that worker through that listener.
+    fn call(&self, frontend: &Bound) -> String {
+        let mut call = format!("{} call", program());
+        if frontend.url() != USUAL_FRONTEND {
+            let _ = write!(call, " --url {}", frontend.url());
         }
         if !self.sample_logins.contains(&frontend.bus) {
-            options.push_str("--user USER --password-file FILE ");
+            call.push_str(" --user USER --password-file FILE");
         }
-        options
+        if self.role != USUAL_ROLE {
+            let _ = write!(call, " --role {}", self.role);
+        }
+        call.push_str(" myapp.str.uc '{\"string\":\"hello\"}'");
+        call
     }
+}
+
+/// What this program was started as, so that the call finds it even where it
+/// was built and not installed.
+fn program() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let name = std::env::args_os().next().and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty() && name.chars().all(plain)).unwrap_or_else(|| "skep".to_owned())
 }
 
 fn kind(bound: &Bound) -> &'static str {

@@ -117,7 +117,8 @@ impl Client {
         // Whatever way this ends, the call waits no longer.
         let _guard = Guard { id, waiting: &self.0.waiting };
         let answered = timeout(time, async {
-            let sent = self.0.connection.mqtt.publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties);
+            let sent =
+                self.0.connection.mqtt.publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties);
             sent.await.map_err(|_| CallError::ConnectionLost)?;
             answer.await.unwrap_or(Err(CallError::ConnectionLost))
         });

@@ -20,7 +20,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// What comes out of a connection.
 pub enum Incoming {
-    Publish(Publish),
+    Publish(Box<Publish>),
     /// The connection is gone; it will be made again.
     Lost,
 }
@@ -118,7 +118,7 @@ impl Run {
             }
             Packet::Publish(publish) => {
                 // The receiver ends when its client is dropped, and so do we.
-                let _ = self.incoming.send(Incoming::Publish(publish));
+                let _ = self.incoming.send(Incoming::Publish(Box::new(publish)));
             }
             _ => {}
         }

@@ -154,7 +154,9 @@ mod tests {
             let options = Options::frontend(url).unwrap();
             assert_eq!((&*options.host, options.port, options.websocket), (host, port, websocket), "{url}");
         }
-        for bad in ["", "h:1", "http://h:1", "mqtt://", "mqtt://:1", "mqtt://h:x", "mqtt://h:0", "ws://h:1", "mqtt://h/x"] {
+        for bad in
+            ["", "h:1", "http://h:1", "mqtt://", "mqtt://:1", "mqtt://h:x", "mqtt://h:0", "ws://h:1", "mqtt://h/x"]
+        {
             assert!(Options::frontend(bad).is_err(), "{bad}");
         }
     }

@@ -137,7 +137,7 @@ impl Worker {
     }
 
     /// The work that one message makes: response first, then its PUBACK.
-    fn task(&self, publish: Publish, mqtt: AsyncClient) -> impl Future<Output = ()> + Send + use<> {
+    fn task(&self, publish: Box<Publish>, mqtt: AsyncClient) -> impl Future<Output = ()> + Send + use<> {
         let work = Work::new(&publish, &self.handlers);
         async move {
             if let Some(work) = work {

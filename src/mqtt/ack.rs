@@ -62,8 +62,9 @@ impl Ack {
         if version == Version::V5 && !reader.is_empty() {
             let code = reader.u8("reason code")?;
             let known = Reason::try_from(code).ok().filter(|reason| kind.allows(*reason));
-            reason = known
-                .ok_or_else(|| DecodeError::protocol(packet, format!("reason code 0x{code:02x} does not belong here")))?;
+            reason = known.ok_or_else(|| {
+                DecodeError::protocol(packet, format!("reason code 0x{code:02x} does not belong here"))
+            })?;
             if !reader.is_empty() {
                 check_ack_properties(&mut reader.properties()?)?;
             }

@@ -139,7 +139,9 @@ impl Connect {
                     continue;
                 }
                 id::SESSION_EXPIRY => self.session_expiry = list.u32("session expiry interval")?,
-                id::RECEIVE_MAXIMUM => self.receive_maximum = non_zero(list.u16("receive maximum")?, "receive maximum")?,
+                id::RECEIVE_MAXIMUM => {
+                    self.receive_maximum = non_zero(list.u16("receive maximum")?, "receive maximum")?
+                }
                 id::MAXIMUM_PACKET_SIZE => {
                     let size = list.u32("maximum packet size")?;
                     self.maximum_packet_size = non_zero(size, "maximum packet size")?;

@@ -4,7 +4,7 @@
 //! Decoding borrows from the read buffer, so that a PUBLISH on its way through
 //! the router is looked at but not copied. Every rule of the specification that
 //! can be checked on one packet alone is checked here, and a packet that breaks
-//! one becomes a [`DecodeError`] with the reason code to disconnect with.
+//! one becomes a [`crate::mqtt::DecodeError`] with the reason code to disconnect with.
 
 mod ack;
 mod connack;
@@ -27,7 +27,10 @@ pub use disconnect::{Disconnect, encode_disconnect};
 pub use error::DecodeError;
 pub use frame::{Frame, PINGRESP, next_frame};
 pub use packet::{Packet, decode};
-pub use properties::{PublishProperties, UserProperties, response_topic, write_response_topic, write_user_property, write_user_property_of};
+pub use properties::{
+    PublishProperties, UserProperties, response_topic, write_response_topic, write_user_property,
+    write_user_property_of,
+};
 pub use publish::{Outgoing, Publish};
 pub use reason::Reason;
 pub use subscribe::{

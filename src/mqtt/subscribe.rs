@@ -102,12 +102,7 @@ impl SubscribeOptions {
             2 => RetainHandling::Never,
             _ => return Err(DecodeError::protocol(NAME, "retain handling 3")),
         };
-        Ok(SubscribeOptions {
-            qos,
-            no_local: byte & 4 != 0,
-            retain_as_published: byte & 8 != 0,
-            retain_handling,
-        })
+        Ok(SubscribeOptions { qos, no_local: byte & 4 != 0, retain_as_published: byte & 8 != 0, retain_handling })
     }
 }
 

@@ -58,7 +58,11 @@ impl Calls {
             }
         };
         if let Err((caller, BadParam(what))) = outcome {
-            answer(caller, Err(RpcError { code: -32602, message: &format!("Invalid params: {what}"), data: None }), batch);
+            answer(
+                caller,
+                Err(RpcError { code: -32602, message: &format!("Invalid params: {what}"), data: None }),
+                batch,
+            );
         }
     }
 

@@ -170,7 +170,15 @@ impl Core {
 
     /// Answers a request with an error, in place of whoever should have: at
     /// `topic` on `bus`. Requests without an id get no answer.
-    fn answer_error(&self, bus: &Bus, topic: &str, addr: Option<&str>, request: &[u8], error: RpcError<'_>, batch: &mut Batch) {
+    fn answer_error(
+        &self,
+        bus: &Bus,
+        topic: &str,
+        addr: Option<&str>,
+        request: &[u8],
+        error: RpcError<'_>,
+        batch: &mut Batch,
+    ) {
         let Some(payload) = jsonrpc::error_response(request, error) else { return };
         self.stats.errors_answered.add(1);
         let mut properties = Vec::new();

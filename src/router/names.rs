@@ -50,8 +50,19 @@ mod tests {
             assert!(is_request_topic(good), "{good}");
         }
         for bad in [
-            "req", "req/", "req//a", "req/backend/_bkpr/router", "req/_x", "msg/a", "req/a/#", "req/+", "req/a b",
-            "req/backend/a/", "req/bäckend", "xreq/a", "req/a\n",
+            "req",
+            "req/",
+            "req//a",
+            "req/backend/_bkpr/router",
+            "req/_x",
+            "msg/a",
+            "req/a/#",
+            "req/+",
+            "req/a b",
+            "req/backend/a/",
+            "req/bäckend",
+            "xreq/a",
+            "req/a\n",
         ] {
             assert!(!is_request_topic(bad), "{bad}");
         }

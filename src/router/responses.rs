@@ -24,7 +24,11 @@ impl Hook for Responses {
     fn publish(&self, publish: &Inbound<'_>, batch: &mut Batch) -> Reason {
         let addr = publish.properties.user().get("addr").unwrap_or_default();
         let Some((topic, _)) = split_caller_addr(addr) else {
-            tracing::debug!(client = publish.client, addr, "response dropped: addr is not priv/{{client id}}@{{frontend id}}");
+            tracing::debug!(
+                client = publish.client,
+                addr,
+                "response dropped: addr is not priv/{{client id}}@{{frontend id}}"
+            );
             return Reason::ImplementationSpecificError;
         };
         let Some(frontend) = self.core.frontend(&self.frontend) else { return Reason::NoMatchingSubscribers };

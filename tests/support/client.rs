@@ -34,15 +34,7 @@ pub struct Login {
 
 impl Login {
     pub fn new(id: &str) -> Login {
-        Login {
-            id: id.into(),
-            user: None,
-            clean: true,
-            version: 5,
-            keep_alive: 0,
-            properties: Vec::new(),
-            will: None,
-        }
+        Login { id: id.into(), user: None, clean: true, version: 5, keep_alive: 0, properties: Vec::new(), will: None }
     }
 
     pub fn user(mut self, user: &str, password: &str) -> Login {

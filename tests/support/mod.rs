@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use skep::config::Config;
 use skep::{Kind, Skep, bus};
 
+#[allow(unused_imports, reason = "each test binary uses its own part of this")]
 pub use client::{Client, Login, Message};
 
 /// How long anything that should happen may take, on a busy machine.

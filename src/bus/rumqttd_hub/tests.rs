@@ -85,10 +85,7 @@ fn what_is_published_arrives_untouched() {
     };
     assert_eq!(
         got,
-        [
-            expected("a/b", b"\x26\x00\x01k\x00\x01v", b"pay\0load", 1, u64::MAX),
-            expected("a/", b"", b"", 2, 0)
-        ]
+        [expected("a/b", b"\x26\x00\x01k\x00\x01v", b"pay\0load", 1, u64::MAX), expected("a/", b"", b"", 2, 0)]
     );
 }
 
@@ -96,15 +93,13 @@ fn what_is_published_arrives_untouched() {
 fn a_message_arrives_once_for_each_filter_that_matches_it() {
     let (hub, deliveries) = start(&Topics::default());
     let filters = [
-        "#", "+", "+/+", "+/#", "a", "a/#", "a/+", "a/b", "a/b/#", "a/+/c", "/", "/#", "é/#", "$SYS/#",
-        "$SYS/+", "$s",
+        "#", "+", "+/+", "+/#", "a", "a/#", "a/+", "a/b", "a/b/#", "a/+/c", "/", "/#", "é/#", "$SYS/#", "$SYS/+", "$s",
     ];
     for filter in filters {
         hub.subscribe(filter).expect("the router takes it");
         hub.subscribe(filter).expect("a second time changes nothing");
     }
-    let topics =
-        ["a", "a/b", "a/b/c", "a/x/c", "/", "/a", "b", "é", "é/ü", "$SYS", "$SYS/a", "$SYS/a/b", "$s", "$x"];
+    let topics = ["a", "a/b", "a/b/c", "a/x/c", "/", "/a", "b", "é", "é/ü", "$SYS", "$SYS/a", "$SYS/a/b", "$s", "$x"];
     for (tag, topic) in (1..).zip(topics) {
         publish(&hub, topic, tag);
     }
@@ -324,8 +319,7 @@ fn filters_that_the_router_would_keep_for_good_are_bounded() {
 
 #[test]
 fn settings_that_would_kill_the_router_are_refused() {
-    let refused =
-        |settings: Topics| Hub::start("test", &settings, |_| {}).err().map(|error| error.to_string());
+    let refused = |settings: Topics| Hub::start("test", &settings, |_| {}).err().map(|error| error.to_string());
     assert!(refused(Topics { max_segment_size: 1023, ..Topics::default() }).is_some());
     assert!(refused(Topics { max_segment_count: 0, ..Topics::default() }).is_some());
     assert!(refused(Topics { max_outgoing_packet_count: 0, ..Topics::default() }).is_some());

@@ -1,0 +1,347 @@
+//! Bindings and death: what was answered is there again, whatever happened.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use skep::bindings::{Binding, Bindings, JournalError, OpenError, Settings, set_aside};
+use support::rpc::{binding, json_of, notification, router_call, send_router_call};
+use support::{Client, Instance, Login, PATIENCE, id, wait_until};
+
+/// The real program, on ports of the system's choice.
+struct Process {
+    child: Child,
+    backend: SocketAddr,
+    frontend: SocketAddr,
+}
+
+impl Process {
+    fn start(data: &Path) -> Process {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_skep"))
+            .args(["--data", data.to_str().expect("a path of text"), "--log", "error"])
+            .args(["--set", "backend.backend-1.listeners.tcp.listen=127.0.0.1:0"])
+            .args(["--set", "frontend.frontend-1.listeners.tcp.listen=127.0.0.1:0"])
+            .args(["--set", "frontend.frontend-1.listeners.ws.listen=127.0.0.1:0"])
+            .current_dir(data.parent().expect("a parent"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let (mut backend, mut frontend) = (None, None);
+        for line in lines.map(|line| line.expect("a line of text")) {
+            let address = line.split("mqtt://").nth(1).and_then(|address| address.trim().parse().ok());
+            match line.split_whitespace().next() {
+                Some("backend") => backend = address,
+                Some("frontend") if frontend.is_none() => frontend = address,
+                _ => {}
+            }
+            if let (Some(backend), Some(frontend)) = (backend, frontend) {
+                return Process { child, backend, frontend };
+            }
+        }
+        let ended = child.wait().expect("it has ended");
+        panic!("it ended ({ended}) without saying where it listens");
+    }
+
+    /// SIGKILL.
+    fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it has ended");
+    }
+
+    fn worker(&self) -> Client {
+        let mut worker = Client::connect(self.backend, Login::new("worker").user("backend", "def456"));
+        worker.subscribe("priv/worker", 0);
+        worker
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn no_answered_bind_is_lost_when_skep_is_killed_again_and_again() {
+    const KILLS: u64 = 30;
+    const BATCH: u64 = 40;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut answered = BTreeSet::new();
+    for round in 0..KILLS {
+        let skep = Process::start(&data);
+        let mut worker = skep.worker();
+        // All that was ever answered is still bound.
+        for n in answered.iter().rev().step_by(7).take(10) {
+            let device = id(&format!("device{n}"));
+            let mut user = Client::connect(skep.frontend, Login::new(&device).user("frontend", "abc123"));
+            user.subscribe(&format!("priv/{device}"), 0);
+            worker.publish(notification(Some(&format!("user-{n}")), "still there?"));
+            assert_eq!(user.message().text(), "still there?", "binding {n} in round {round}");
+        }
+        // Killed with binds in flight, sooner or later.
+        for n in round * BATCH..(round + 1) * BATCH {
+            let params = binding(&id(&format!("device{n}")), Some(&format!("frontend.user-{n}")), "auth");
+            send_router_call(&mut worker, "worker", "bind", params, n);
+        }
+        for _ in 0..(round * 3) % BATCH {
+            let response = json_of(&worker.message());
+            assert_eq!(response["result"], 1);
+            answered.insert(response["id"].as_u64().unwrap());
+        }
+        skep.kill();
+        while let Some(response) = worker.message_within(Duration::from_millis(1)) {
+            answered.insert(json_of(&response)["id"].as_u64().unwrap());
+        }
+    }
+    assert!(answered.len() > 100, "{} binds were answered", answered.len());
+    let bindings = Bindings::open(&data, &Settings::default()).unwrap();
+    for n in &answered {
+        assert_eq!(bindings.at(&format!("frontend.user-{n}"), |_, _| {}), 1, "binding {n}");
+    }
+}
+
+#[test]
+fn a_client_that_comes_back_after_a_kill_is_bound_still() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let skep = Process::start(&data);
+    let device = id("device");
+    let response = router_call(&mut skep.worker(), "worker", "bind", binding(&device, Some("frontend.alice"), "alice"));
+    assert_eq!(response["result"], 1);
+    skep.kill();
+    let skep = Process::start(&data);
+    let mut worker = skep.worker();
+    worker.subscribe("$share/BKPR/req/backend/a", 1);
+    let mut user = Client::connect(skep.frontend, Login::new(&device).user("frontend", "abc123"));
+    user.subscribe(&format!("priv/{device}"), 0);
+    user.publish(support::rpc::request(&device, "a", 1));
+    assert_eq!(worker.message().get("auth"), Some("alice"));
+}
+
+#[test]
+fn a_second_process_is_told_who_has_the_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = Bindings::open(dir.path(), &Settings::default()).unwrap();
+    let error = Bindings::open(dir.path(), &Settings::default()).err().expect("it is held");
+    assert!(matches!(&error, OpenError::Held { pid, .. } if *pid == std::process::id().to_string()));
+    assert!(error.to_string().contains("--data"), "{error}");
+}
+
+/// Does `change` and waits for the disk.
+fn done(change: impl FnOnce(Box<dyn FnOnce(Result<(), JournalError>) + Send>)) -> Result<(), JournalError> {
+    let (send, receive) = mpsc::channel();
+    change(Box::new(move |result| send.send(result).expect("somebody waits")));
+    receive.recv_timeout(PATIENCE).expect("it is answered")
+}
+
+fn bind(bindings: &Bindings, n: u32, address: &str) -> Result<(), JournalError> {
+    let caller = id(&format!("caller{n}"));
+    let topic = format!("priv/{caller}");
+    let address = (!address.is_empty()).then_some(address);
+    let auth = format!("auth-{n}");
+    done(|done| {
+        bindings.bind(Binding { caller: &caller, topic: &topic, frontend: "frontend-1", address, auth: &auth }, done)
+    })
+}
+
+fn auth(bindings: &Bindings, n: u32) -> Option<String> {
+    bindings.touch(&id(&format!("caller{n}")), str::to_owned)
+}
+
+#[test]
+fn everything_about_a_binding_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let bindings = Bindings::open(dir.path(), &Settings::default()).unwrap();
+    bind(&bindings, 1, "frontend.a").unwrap();
+    bind(&bindings, 2, "frontend.a").unwrap();
+    bind(&bindings, 3, "").unwrap();
+    let other = Binding {
+        caller: &id("other"),
+        topic: "priv/elsewhere",
+        frontend: "f-2",
+        address: Some("frontend.b"),
+        auth: "",
+    };
+    done(|done| bindings.bind(other, done)).unwrap();
+    drop(bindings);
+    let bindings = Bindings::open(dir.path(), &Settings::default()).unwrap();
+    assert_eq!(bindings.len(), 4);
+    let mut found = Vec::new();
+    bindings.at("frontend.a", |topic, frontend| found.push((topic.to_owned(), frontend.to_owned())));
+    found.sort();
+    let of = |n: u32| (format!("priv/{}", id(&format!("caller{n}"))), "frontend-1".to_owned());
+    assert_eq!(found, [of(1), of(2)]);
+    bindings.at("frontend.b", |topic, frontend| assert_eq!((topic, frontend), ("priv/elsewhere", "f-2")));
+    assert_eq!(auth(&bindings, 3).as_deref(), Some("auth-3"));
+    done(|done| bindings.unbind_address("frontend.a", done)).unwrap();
+    bindings.close();
+    assert!(matches!(bind(&bindings, 9, ""), Err(JournalError::Closed)));
+    drop(bindings);
+    assert_eq!(Bindings::open(dir.path(), &Settings::default()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_session_that_is_not_touched_expires_and_one_that_is_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { session_timeout_s: 2 };
+    let bindings = Bindings::open(dir.path(), &settings).unwrap();
+    bind(&bindings, 1, "frontend.a").unwrap();
+    bind(&bindings, 2, "frontend.b").unwrap();
+    wait_until("the silent one has expired", || {
+        assert!(auth(&bindings, 1).is_some(), "the one that calls stays");
+        bindings.at("frontend.b", |_, _| {}) == 0
+    });
+    wait_until("it has been removed", || bindings.len() == 1);
+    drop(bindings);
+    let bindings = Bindings::open(dir.path(), &settings).unwrap();
+    assert_eq!(bindings.len(), 1, "the touched one was renewed on disk, the other one removed");
+}
+
+#[test]
+fn the_files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let bindings = Bindings::open(&data, &Settings::default()).unwrap();
+    bind(&bindings, 1, "").unwrap();
+    let mut todo = vec![data];
+    while let Some(path) = todo.pop() {
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o077, 0, "{} is {mode:o}", path.display());
+        if path.is_dir() {
+            todo.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+}
+
+#[test]
+fn a_damaged_store_is_a_clear_error_or_whole_never_a_panic_or_a_silent_loss() {
+    let variants: u32 = std::env::var("SKEP_DAMAGE_VARIANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    let bindings = Bindings::open(&whole, &Settings::default()).unwrap();
+    for n in 0..300 {
+        bind(&bindings, n, &format!("frontend.user-{}", n % 50)).unwrap();
+    }
+    drop(bindings);
+    let database = fs::read(whole.join("bindings/db")).unwrap();
+    let mut dice = 1u64;
+    let mut roll = |sides: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) as usize % sides
+    };
+    let (mut refused, mut unharmed) = (0, 0);
+    for variant in 0..variants {
+        let damaged = dir.path().join(format!("damaged-{variant}"));
+        copy(&whole, &damaged);
+        let mut bytes = database.clone();
+        // sled writes far less than the file's length; damage what is there.
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+        match variant % 3 {
+            0 => bytes.truncate(roll(used)),
+            1 => bytes[roll(used)] ^= 1 << roll(8),
+            _ => {
+                let at = roll(used);
+                let end = (at + 64).min(bytes.len());
+                bytes[at..end].fill(0);
+            }
+        }
+        fs::write(damaged.join("bindings/db"), bytes).unwrap();
+        match Bindings::open(&damaged, &Settings::default()) {
+            Ok(bindings) => {
+                unharmed += 1;
+                for n in 0..300 {
+                    assert_eq!(auth(&bindings, n), Some(format!("auth-{n}")), "variant {variant} lost binding {n}");
+                }
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("--set-aside-bindings"), "variant {variant}: {error}");
+                let aside = set_aside(&damaged).unwrap().expect("something is set aside");
+                assert!(aside.join("bindings/db").exists());
+                assert!(Bindings::open(&damaged, &Settings::default()).unwrap().is_empty());
+            }
+        }
+        fs::remove_dir_all(damaged).unwrap();
+    }
+    assert_eq!(refused + unharmed, variants);
+    assert!(refused > variants / 4, "{refused} of {variants} were noticed");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_missing_or_unusable_store_is_a_clear_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let bindings = Bindings::open(dir.path(), &Settings::default()).unwrap();
+    bind(&bindings, 1, "").unwrap();
+    drop(bindings);
+    fs::remove_dir_all(dir.path().join("bindings")).unwrap();
+    let error = Bindings::open(dir.path(), &Settings::default()).err().expect("what was there is missing");
+    assert!(error.to_string().contains("missing"), "{error}");
+
+    let file = dir.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let error = Bindings::open(&file, &Settings::default()).err().expect("it is no directory");
+    assert!(matches!(error, OpenError::Directory { .. }), "{error}");
+}
+
+#[test]
+fn binds_from_many_threads_end_as_the_last_of_each_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let bindings = Bindings::open(dir.path(), &Settings::default()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4u32 {
+            let bindings = &bindings;
+            scope.spawn(move || {
+                for n in 0..200 {
+                    bind(bindings, thread * 10 + n % 10, &format!("frontend.user-{n}")).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(bindings.len(), 40);
+    assert_eq!((0..200).map(|n| bindings.at(&format!("frontend.user-{n}"), |_, _| {})).sum::<usize>(), 40);
+    drop(bindings);
+    let bindings = Bindings::open(dir.path(), &Settings::default()).unwrap();
+    assert_eq!((0..200).map(|n| bindings.at(&format!("frontend.user-{n}"), |_, _| {})).sum::<usize>(), 40);
+}
+
+#[test]
+fn binds_that_wait_together_share_a_flush() {
+    let skep = Instance::start();
+    let mut worker = skep.worker("worker");
+    worker.subscribe("priv/worker", 0);
+    let began = Instant::now();
+    for n in 0..500 {
+        let params = binding(&id(&format!("device{n}")), Some("frontend.a"), "x");
+        send_router_call(&mut worker, "worker", "bind", params, n);
+    }
+    for _ in 0..500 {
+        assert_eq!(json_of(&worker.message())["result"], json!(1));
+    }
+    let flushes = skep.skep().bindings().stats().flushes;
+    assert!(flushes < 250, "{flushes} flushes for 500 binds in {:?}", began.elapsed());
+}

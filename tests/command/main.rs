@@ -1,0 +1,7 @@
+//! The `skep` command as it is typed: output, messages, exit statuses.
+
+mod call;
+mod check;
+mod help;
+mod serve;
+mod started;
