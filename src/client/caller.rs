@@ -1,10 +1,13 @@
 //! Calls: a request out, its response back, by id.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use flate2::read::ZlibDecoder;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, PublishProperties};
 use serde::de::DeserializeOwned;
@@ -38,11 +41,13 @@ struct Inner {
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value, CallError>>>>>;
 
 #[derive(Serialize)]
-struct Call<'a, P> {
+struct Call<'a> {
     jsonrpc: &'static str,
     id: u64,
     method: &'a str,
-    params: P,
+    /// Left out if there are none.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    params: Value,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +103,7 @@ impl Client {
 
     async fn send<P: Serialize>(&self, id: u64, time: Duration, method: &str, params: P) -> Result<Value, CallError> {
         let Some((service, _)) = method.rsplit_once('.') else { return Err(CallError::Method(method.into())) };
+        let params = serde_json::to_value(params).map_err(CallError::Params)?;
         let call = Call { jsonrpc: "2.0", id, method, params };
         let payload = serde_json::to_vec(&call).map_err(CallError::Params)?;
         let options = &self.0.options;
@@ -153,7 +159,8 @@ async fn answers(mut incoming: mpsc::UnboundedReceiver<Incoming>, waiting: Waiti
             }
         };
         // Anything without an id is a push, for which nobody listens here.
-        let Ok(Answer { id: Some(id), result, error }) = serde_json::from_slice(&publish.payload) else { continue };
+        let payload = inflated(&publish.payload);
+        let Ok(Answer { id: Some(id), result, error }) = serde_json::from_slice(&payload) else { continue };
         let Some(done) = lock(&waiting).remove(&id) else { continue };
         let outcome = match (result, error) {
             (_, Some(error)) => Err(CallError::Rpc(error)),
@@ -165,5 +172,27 @@ async fn answers(mut incoming: mpsc::UnboundedReceiver<Incoming>, waiting: Waiti
         };
         // The call may have timed out meanwhile.
         let _ = done.send(outcome);
+    }
+}
+
+/// First byte of zlib data, which no JSON begins with.
+const ZLIB: u8 = 0x78;
+
+/// Most bytes that a compressed response may become.
+const MAX_INFLATED: u64 = 256 * 1024 * 1024;
+
+/// The payload of a response, which a worker may have compressed. One that
+/// can't be inflated is no JSON either.
+fn inflated(payload: &[u8]) -> Cow<'_, [u8]> {
+    if payload.first() != Some(&ZLIB) {
+        return payload.into();
+    }
+    let mut out = Vec::new();
+    match ZlibDecoder::new(payload).take(MAX_INFLATED).read_to_end(&mut out) {
+        Ok(_) => out.into(),
+        Err(error) => {
+            tracing::warn!("a response can't be inflated: {error}");
+            payload.into()
+        }
     }
 }
