@@ -192,13 +192,18 @@ impl Early {
     /// Takes out all messages on topics that `filter` matches.
     fn take(&mut self, filter: &str) -> Vec<Arc<Message>> {
         let mut taken = Vec::new();
-        self.topics.retain(|topic, kept| {
-            let take = mqtt::matches(filter, topic);
-            if take {
-                taken.extend(kept.drain(..).map(|(_, message)| message));
-            }
-            !take
-        });
+        if !filter.contains(['+', '#']) {
+            // A look-up: clients choose how many topics there are to look through.
+            taken.extend(self.topics.remove(filter).into_iter().flatten().map(|(_, message)| message));
+        } else {
+            self.topics.retain(|topic, kept| {
+                let take = mqtt::matches(filter, topic);
+                if take {
+                    taken.extend(kept.drain(..).map(|(_, message)| message));
+                }
+                !take
+            });
+        }
         self.messages -= taken.len();
         self.bytes -= taken.iter().map(|message| message.size()).sum::<usize>();
         taken
@@ -210,7 +215,8 @@ impl Early {
             kept.retain(|(since, message)| {
                 let why = match message.expired(now) {
                     true => Undeliverable::Expired,
-                    false if now - since >= grace_ms => Undeliverable::Unserved,
+                    // It may have come since the tick began, whose `now` it is.
+                    false if now.saturating_sub(*since) >= grace_ms => Undeliverable::Unserved,
                     false => return true,
                 };
                 *messages -= 1;
@@ -220,5 +226,22 @@ impl Early {
             });
             !kept.is_empty()
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_after_the_tick_began_is_not_given_up() {
+        let limits = Limits::default();
+        let queues = Queues::default();
+        assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000, &limits));
+        let queue = queues.get_or_make("g", "req/backend/b");
+        queue.offer(&Publication::new("req/backend/b", &[], b"y"), &limits, &mut Batch::new(), &mut GivenUp::new())
+            .expect("an empty queue");
+        // The tick's time was taken before both of them came.
+        assert!(queues.sweep(0, &limits, &mut Batch::new()).is_empty());
     }
 }
