@@ -18,6 +18,7 @@ pub struct Outbound {
     pub wire: Vec<u8>,
     /// Sent and not yet acknowledged, in the order of sending [MQTT-4.6.0-1].
     inflight: VecDeque<Inflight>,
+    inflight_bytes: usize,
     /// Not yet sent, for want of room or of a connection.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
@@ -103,11 +104,19 @@ impl Outbound {
     /// bytes wait for the socket than may.
     pub fn room(&self) -> i32 {
         match &self.link {
-            Some(link) if self.pending.is_empty() && self.wire.len() <= link.max_backlog => {
-                link.receive_maximum as i32 - self.inflight.len() as i32
-            }
+            Some(link) if self.pending.is_empty() && self.wire.len() <= link.max_backlog => self.window(link),
             _ => 0,
         }
+    }
+
+    /// Messages that the client's Receive Maximum leaves room for; none while
+    /// it holds more unacknowledged bytes than may wait for it. Something is in
+    /// flight then, so its acknowledgement makes room again.
+    fn window(&self, link: &Link) -> i32 {
+        if self.inflight_bytes > link.max_backlog {
+            return 0;
+        }
+        link.receive_maximum as i32 - self.inflight.len() as i32
     }
 
     /// Bytes that wait for this client.
@@ -181,6 +190,7 @@ impl Outbound {
         let Some(link) = &mut self.link else { return Ok(()) };
         pending.encode(link, &mut self.wire, id)?;
         let stage = if pending.qos == QoS::ExactlyOnce { Stage::Pubrec } else { Stage::Puback };
+        self.inflight_bytes += pending.message.size();
         self.inflight.push_back(Inflight { id, stage, pending });
         Ok(())
     }
@@ -202,7 +212,7 @@ impl Outbound {
     pub fn send_pending(&mut self, now: u64) -> usize {
         let mut dropped = 0;
         while let Some(link) = &self.link {
-            if self.inflight.len() >= link.receive_maximum as usize {
+            if self.window(link) <= 0 {
                 break;
             }
             let Some(pending) = self.pending.pop_front() else { break };
@@ -230,7 +240,9 @@ impl Outbound {
             }
             _ => return Acked::Mismatch,
         }
-        let freed = self.inflight.remove(at).and_then(|entry| entry.pending.from);
+        let entry = self.inflight.remove(at);
+        self.inflight_bytes -= entry.as_ref().map_or(0, |entry| entry.pending.message.size());
+        let freed = entry.and_then(|entry| entry.pending.from);
         if self.inflight.is_empty() && self.inflight.capacity() > 16 {
             self.inflight = VecDeque::new();
         }
@@ -239,17 +251,26 @@ impl Outbound {
 
     /// Sends again, on a new connection, what had not been acknowledged: in
     /// order, DUP set, PUBREL where PUBREC had come [MQTT-4.4.0-1].
-    pub fn resend(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        let wire = &mut self.wire;
+    /// Gives back the queues of messages that are too large for it.
+    #[must_use]
+    pub fn resend(&mut self) -> Vec<Arc<Queue>> {
+        let mut finished = Vec::new();
+        let Some(link) = &mut self.link else { return finished };
+        let (wire, bytes) = (&mut self.wire, &mut self.inflight_bytes);
         self.inflight.retain_mut(|entry| {
             if entry.stage == Stage::Pubcomp {
                 encode_ack(wire, link.version, AckKind::Pubrel, entry.id, Reason::Success, None);
                 return true;
             }
             entry.pending.dup = true;
-            entry.pending.encode(link, wire, entry.id).is_ok()
+            let sent = entry.pending.encode(link, wire, entry.id).is_ok();
+            if !sent {
+                *bytes -= entry.pending.message.size();
+                finished.extend(entry.pending.from.take());
+            }
+            sent
         });
+        finished
     }
 
     /// Takes out what a work queue should give to somebody else, oldest first:
@@ -257,8 +278,10 @@ impl Outbound {
     /// the client it was begun with [MQTT-4.8.2-4].)
     pub fn give_back(&mut self, which: impl Fn(&Arc<Queue>) -> bool) -> Vec<(Arc<Queue>, Arc<Message>)> {
         let mut back = Vec::new();
+        let bytes = &mut self.inflight_bytes;
         self.inflight.retain(|entry| match &entry.pending.from {
             Some(queue) if entry.stage == Stage::Puback && which(queue) => {
+                *bytes -= entry.pending.message.size();
                 back.push((Arc::clone(queue), Arc::clone(&entry.pending.message)));
                 false
             }
@@ -269,6 +292,7 @@ impl Outbound {
 
     /// The queues of messages still in flight, which are forgotten.
     pub fn forget_work(&mut self) -> Vec<Arc<Queue>> {
+        self.inflight_bytes = 0;
         self.inflight.drain(..).filter_map(|entry| entry.pending.from).collect()
     }
 

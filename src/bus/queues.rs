@@ -239,7 +239,8 @@ mod tests {
         let queues = Queues::default();
         assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000, &limits));
         let queue = queues.get_or_make("g", "req/backend/b");
-        queue.offer(&Publication::new("req/backend/b", &[], b"y"), &limits, &mut Batch::new(), &mut GivenUp::new())
+        queue
+            .offer(&Publication::new("req/backend/b", &[], b"y"), &limits, &mut Batch::new(), &mut GivenUp::new())
             .expect("an empty queue");
         // The tick's time was taken before both of them came.
         assert!(queues.sweep(0, &limits, &mut Batch::new()).is_empty());

@@ -18,7 +18,7 @@ use super::batch::Batch;
 use super::clock;
 use super::link::{Control, Farewell, Link};
 use super::queue::{GivenUp, Queue};
-use super::session::Session;
+use super::session::{Session, State};
 use super::will::Will;
 
 /// When a session ends whose client is away, its key, and its client id.
@@ -100,7 +100,7 @@ impl Bus {
                     return Err(Reason::NotAuthorized);
                 }
                 back = self.take_over(&old);
-                if attach.clean_start || old.state.lock().expiry_s == 0 {
+                if attach.clean_start || !self.outlives_connection(&old.state.lock()) {
                     let new = self.new_session(&attach);
                     entry.insert(Arc::clone(&new));
                     ended = Some(old);
@@ -129,6 +129,10 @@ impl Bus {
         batch.touch(&session);
         self.serve(&session, batch);
         Ok(session)
+    }
+
+    fn outlives_connection(&self, state: &State) -> bool {
+        state.expiry_s.min(self.limits().sessions.max_expiry_s) > 0
     }
 
     fn new_session(&self, attach: &Attach) -> Arc<Session> {
@@ -172,7 +176,9 @@ impl Bus {
         out.wire.clear();
         connack.encode(&mut out.wire, version);
         out.link = Some(attach.link);
-        out.resend();
+        for queue in out.resend() {
+            queue.acknowledged();
+        }
         let dropped = out.send_pending(clock::now_ms());
         self.0.common.stats.expired.add(dropped as u64);
         session.publish_room(&out);
@@ -201,7 +207,7 @@ impl Bus {
             state.will = None;
         }
         let expiry_s = state.expiry_s.min(self.limits().sessions.max_expiry_s);
-        if expiry_s == 0 {
+        if !self.outlives_connection(&state) {
             drop(state);
             self.0.sessions.by_id.remove_if(&session.id, |_, other| other.key == session.key);
             self.give_back(back, gone != Gone::Properly, batch);
