@@ -65,3 +65,23 @@ fn a_client_that_acknowledges_nothing_holds_no_more_than_a_backlog() {
     assert_eq!(stats.slow_disconnects.get(), 1);
     assert!(got * 10_000 < 2 * BACKLOG, "{got} messages in flight");
 }
+
+#[test]
+fn work_queues_and_the_length_of_filters_have_limits() {
+    const QUOTA_EXCEEDED: u8 = 0x97;
+    let skep = instance();
+    let mut client = hostile(&skep, &id("many_filters"));
+    for n in 0..20 {
+        assert_eq!(client.subscribe(&format!("$share/{n}/msg/x"), 1), 1);
+    }
+    assert_eq!(client.subscribe("$share/one-too-many/msg/x", 1), QUOTA_EXCEEDED);
+    // Those that are there can still be joined, and what is left makes room.
+    assert_eq!(client.subscribe("$share/0/msg/x", 1), 1);
+    assert_eq!(client.unsubscribe("$share/0/msg/x"), 0);
+    assert_eq!(client.subscribe("$share/another/msg/x", 1), 1);
+    let mut client = hostile(&skep, &id("long_filters"));
+    let long = format!("msg/{}", "x".repeat(60_000));
+    assert_eq!(client.subscribe(&long, 1), 1);
+    assert_eq!(client.subscribe(&format!("{long}y"), 1), QUOTA_EXCEEDED);
+    assert_eq!(client.subscribe("msg/x", 1), 1);
+}

@@ -17,6 +17,7 @@ use super::outbound::Grant;
 use super::queue::{GivenUp, Queue, QueueInfo, Refused};
 use super::session::Session;
 use super::settings::Queues as Limits;
+use super::topics::TooManyFilters;
 use super::tree::FilterTree;
 
 #[derive(Default)]
@@ -56,12 +57,19 @@ impl Default for Table {
 
 impl Queues {
     /// Makes `session` a member of the queue (group, filter), which is made if
-    /// there is none.
-    pub fn join(&self, group: &str, filter: &str, session: &Arc<Session>, grant: Grant) -> Arc<Queue> {
+    /// there is none and fewer than `max` are there.
+    pub fn join(
+        &self,
+        group: &str,
+        filter: &str,
+        session: &Arc<Session>,
+        grant: Grant,
+        max: usize,
+    ) -> Result<Arc<Queue>, TooManyFilters> {
         loop {
-            let queue = self.get_or_make(group, filter);
+            let queue = self.get_or_make(group, filter, max)?;
             if queue.join(session, grant) {
-                return queue;
+                return Ok(queue);
             }
             self.remove(&queue);
         }
@@ -73,17 +81,20 @@ impl Queues {
         queue.adopt(early, batch, gone);
     }
 
-    fn get_or_make(&self, group: &str, filter: &str) -> Arc<Queue> {
+    fn get_or_make(&self, group: &str, filter: &str, max: usize) -> Result<Arc<Queue>, TooManyFilters> {
         let mut table = self.table.write();
         let name = (group.into(), filter.into());
         if let Some(queue) = table.by_name.get(&name) {
-            return Arc::clone(queue);
+            return Ok(Arc::clone(queue));
+        }
+        if table.by_name.len() >= max {
+            return Err(TooManyFilters);
         }
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
         let queue = Arc::new(Queue::new(key, group, filter));
         table.by_topic.insert(filter, key, Arc::clone(&queue));
         table.by_name.insert(name, Arc::clone(&queue));
-        queue
+        Ok(queue)
     }
 
     pub fn leave(&self, queue: &Arc<Queue>, session: u64) {
@@ -238,7 +249,7 @@ mod tests {
         let limits = Limits::default();
         let queues = Queues::default();
         assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000, &limits));
-        let queue = queues.get_or_make("g", "req/backend/b");
+        let queue = queues.get_or_make("g", "req/backend/b", 1).expect("the first");
         queue
             .offer(&Publication::new("req/backend/b", &[], b"y"), &limits, &mut Batch::new(), &mut GivenUp::new())
             .expect("an empty queue");

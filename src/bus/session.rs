@@ -62,6 +62,13 @@ pub struct Subscription {
     pub grant: Grant,
 }
 
+impl State {
+    /// Bytes of the filters that it has and of one more.
+    pub fn filter_bytes(&self, more: &str) -> usize {
+        self.subscriptions.iter().map(|subscription| subscription.filter.len()).sum::<usize>() + more.len()
+    }
+}
+
 impl Session {
     pub fn new(key: u64, id: Arc<str>, account: Arc<Account>, common: Arc<Common>) -> Session {
         Session {
