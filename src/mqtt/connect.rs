@@ -81,6 +81,7 @@ impl Connect {
                 return Err(DecodeError::new(Reason::UnsupportedProtocolVersion, NAME, detail));
             }
         };
+        frame.check_length(version)?;
         let bits = reader.u8("connect flags")?;
         check_flags(version, bits)?;
         let clean_start = bits & flags::CLEAN != 0;
