@@ -43,9 +43,8 @@ impl Bus {
         let mailbox = topic.strip_prefix("priv/").map(|rest| rest.split('/').next().unwrap_or(rest));
         if let Some(client) = mailbox {
             published.reached += self.to_mailbox(client, publication, batch) as usize;
-        } else {
-            self.to_queues(publication, batch, &mut published);
         }
+        self.to_queues(publication, batch, &mut published);
         published.reached += self.0.topics.publish(publication, batch);
         if published.reached == 0 && !published.full {
             let stats = &self.0.common.stats;
