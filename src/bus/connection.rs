@@ -21,7 +21,7 @@ use super::Bus;
 use super::batch::Batch;
 use super::clock;
 use super::connections::Seat;
-use super::handshake::{Refusal, goodbye};
+use super::handshake::Refusal;
 use super::inbound::{Client, Stop};
 use super::link::{Control, Farewell};
 use super::sessions::Gone;
@@ -165,7 +165,8 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
         }
         bytes.extend_from_slice(buffer.filled());
         let refuse = |version, error: crate::mqtt::DecodeError| {
-            NoConnect::Refused(Refusal { version, reason: error.reason, text: error.to_string() })
+            let (reason, text) = (error.reason, error.to_string());
+            NoConnect::Refused(Refusal { version, reason, text, maximum_packet_size: u32::MAX })
         };
         let frame = next_frame(&bytes, max_packet).map_err(|error| refuse(Version::V5, error))?;
         if let Some(frame) = frame {
@@ -296,7 +297,6 @@ impl Connection {
 
     /// Last words, then the session learns that its connection is gone.
     async fn finish(mut self, end: End) {
-        let version = self.client.version;
         let id = Arc::clone(&self.client.session.id);
         let bus = self.bus.clone();
         let mut last = std::mem::take(&mut self.unsent);
@@ -317,14 +317,14 @@ impl Connection {
             End::Stop(Stop::Error { reason, text }) => {
                 bus.stats().protocol_errors.add(1);
                 tracing::info!(bus = bus.id(), client = &*id, peer = %self.control.peer, %reason, "disconnected by us: {text}");
-                last.append(&mut goodbye(version, reason, self.client.reason_string(&text)));
+                last.append(&mut self.client.goodbye(reason, &text));
                 Gone::Broken
             }
             End::Farewell(Farewell { reason, text, unsent }) => {
                 let text = text.unwrap_or_default();
                 tracing::info!(bus = bus.id(), client = &*id, peer = %self.control.peer, %reason, "disconnected by us: {text}");
                 last.extend_from_slice(&unsent);
-                last.append(&mut goodbye(version, reason, self.client.reason_string(&text)));
+                last.append(&mut self.client.goodbye(reason, &text));
                 Gone::Broken
             }
         };
