@@ -112,3 +112,23 @@ fn overlapping_subscriptions_give_the_highest_qos_and_every_identifier() {
     ids.sort_unstable();
     assert_eq!((ids, highest), (vec![1, 268_435_455], 2));
 }
+
+/// [MQTT-3.3.4-2] [MQTT-3.3.4-4]
+#[test]
+fn that_holds_for_a_clients_own_mailbox_and_what_is_below_it() {
+    let skep = open();
+    let (mut reader, mut sender) = (join(&skep, "reader"), join(&skep, "sender"));
+    reader.subscribe_with("priv/reader", 0, &subscription_id(1));
+    reader.subscribe_with("priv/reader/#", 1 | 0b100, &subscription_id(2));
+    sender.publish_acked(Message::new("priv/reader", "x"));
+    let seen = reader.message();
+    assert_eq!((seen.qos, seen.subscription_ids), (1, vec![1, 2]));
+    sender.publish_acked(Message::new("priv/reader/x", "x"));
+    assert_eq!(reader.message().subscription_ids, [2]);
+    // What comes of its own is not for the one with no local.
+    reader.publish(Message::new("priv/reader", "x"));
+    let seen = reader.message();
+    assert_eq!((seen.qos, seen.subscription_ids), (0, vec![1]));
+    reader.publish(Message::new("priv/reader/x", "x"));
+    reader.assert_no_message();
+}
