@@ -18,6 +18,8 @@ pub struct Outbound {
     pub wire: Vec<u8>,
     /// Sent and not yet acknowledged, in the order of sending [MQTT-4.6.0-1].
     inflight: VecDeque<Inflight>,
+    /// Some of them wait to be sent again.
+    resending: bool,
     /// Not yet sent, for want of room or of a connection.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
@@ -49,6 +51,8 @@ pub struct Terms<'a> {
 struct Inflight {
     id: u16,
     stage: Stage,
+    /// To be sent again when the new connection's Receive Maximum allows it.
+    waits: bool,
     pending: Pending,
 }
 
@@ -181,7 +185,7 @@ impl Outbound {
         let Some(link) = &mut self.link else { return Ok(()) };
         pending.encode(link, &mut self.wire, id)?;
         let stage = if pending.qos == QoS::ExactlyOnce { Stage::Pubrec } else { Stage::Puback };
-        self.inflight.push_back(Inflight { id, stage, pending });
+        self.inflight.push_back(Inflight { id, stage, waits: false, pending });
         Ok(())
     }
 
@@ -200,6 +204,7 @@ impl Outbound {
     /// Sends what waits, as far as there is room. Gives back how many messages
     /// were dropped because they had expired or were too large.
     pub fn send_pending(&mut self, now: u64) -> usize {
+        self.send_waiting();
         let mut dropped = 0;
         while let Some(link) = &self.link {
             if self.inflight.len() >= link.receive_maximum as usize {
@@ -226,6 +231,7 @@ impl Outbound {
             (AckKind::Pubrec, Stage::Pubrec) if reason.is_error() => {}
             (AckKind::Pubrec, Stage::Pubrec | Stage::Pubcomp) => {
                 entry.stage = Stage::Pubcomp;
+                entry.waits = false;
                 return Acked::Step;
             }
             _ => return Acked::Mismatch,
@@ -238,17 +244,47 @@ impl Outbound {
     }
 
     /// Sends again, on a new connection, what had not been acknowledged: in
-    /// order, DUP set, PUBREL where PUBREC had come [MQTT-4.4.0-1].
+    /// order, DUP set, PUBREL where PUBREC had come [MQTT-4.4.0-1]. Messages past
+    /// this connection's Receive Maximum wait [MQTT-3.3.4-9], PUBREL does not
+    /// [MQTT-3.3.4-10].
     pub fn resend(&mut self) {
         let Some(link) = &mut self.link else { return };
-        let wire = &mut self.wire;
+        let (wire, receive_maximum) = (&mut self.wire, link.receive_maximum as usize);
+        let mut sent = 0;
+        self.resending = false;
         self.inflight.retain_mut(|entry| {
+            entry.pending.dup = true;
+            entry.waits = entry.stage != Stage::Pubcomp && sent >= receive_maximum;
+            self.resending |= entry.waits;
             if entry.stage == Stage::Pubcomp {
                 encode_ack(wire, link.version, AckKind::Pubrel, entry.id, Reason::Success, None);
+            } else if !entry.waits {
+                let is_sent = entry.pending.encode(link, wire, entry.id).is_ok();
+                sent += usize::from(is_sent);
+                return is_sent;
+            }
+            true
+        });
+    }
+
+    /// Sends again what had to wait for that, as far as there is room now.
+    fn send_waiting(&mut self) {
+        let Some(link) = self.link.as_mut().filter(|_| self.resending) else { return };
+        let receive_maximum = link.receive_maximum as usize;
+        let mut under_way = self.inflight.iter().filter(|entry| !entry.waits).count();
+        self.resending = false;
+        self.inflight.retain_mut(|entry| {
+            if !entry.waits {
                 return true;
             }
-            entry.pending.dup = true;
-            entry.pending.encode(link, wire, entry.id).is_ok()
+            if under_way >= receive_maximum {
+                self.resending = true;
+                return true;
+            }
+            entry.waits = false;
+            let is_sent = entry.pending.encode(link, &mut self.wire, entry.id).is_ok();
+            under_way += usize::from(is_sent);
+            is_sent
         });
     }
 
