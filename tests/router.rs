@@ -471,3 +471,23 @@ fn many_buses_of_several_roles_are_joined_as_the_settings_say() {
     batch.publish(Message::new("msg/partners-2", "to acme").with("fwd_to", "msg/partners/x/y@acme"));
     assert_eq!(users[2].message().text(), "to acme");
 }
+
+#[test]
+fn a_name_that_fits_into_no_property_is_not_bound() {
+    let skep = Instance::start();
+    let mut worker = skep.worker("worker");
+    worker.subscribe("priv/worker/#", 0);
+    let (long, device) = ("x".repeat(65_530), id("device"));
+    let address = format!("frontend.{long}");
+    for (name, params) in [
+        ("address", binding(&device, Some(&address), "alice")),
+        ("caller_id", json!({ "caller_id": long, "caller_addr": format!("priv/{device}@frontend-1") })),
+        ("caller_addr", json!({ "caller_id": device, "caller_addr": format!("priv/{long}@frontend-1") })),
+    ] {
+        let response = router_call(&mut worker, "worker", "bind", params);
+        assert_eq!(response["error"]["code"], -32602, "{name}");
+        let message = response["error"]["message"].as_str().expect("a message");
+        assert!(message.contains(name) && message.len() < 200, "{message}");
+    }
+    assert!(skep.skep().bindings().is_empty());
+}

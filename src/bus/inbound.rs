@@ -270,6 +270,10 @@ impl Client {
     fn disconnect(&mut self, disconnect: &Disconnect<'_>) -> Stop {
         if let Some(expiry) = disconnect.session_expiry {
             let mut state = self.session.state.lock();
+            if !self.session.has_link(&self.control) {
+                // Taken over: how long the session lasts is its new connection's to say.
+                return Stop::Disconnect(Gone::Broken);
+            }
             if state.expiry_s == 0 && expiry > 0 {
                 let text = "DISCONNECT: a session expiry interval after none in CONNECT [MQTT-3.14.2-2]";
                 return stop(Reason::ProtocolError, text);

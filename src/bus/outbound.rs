@@ -18,6 +18,7 @@ pub struct Outbound {
     pub wire: Vec<u8>,
     /// Sent and not yet acknowledged, in the order of sending [MQTT-4.6.0-1].
     inflight: VecDeque<Inflight>,
+    inflight_bytes: usize,
     /// Some of them wait to be sent again.
     resending: bool,
     /// Not yet sent, for want of room or of a connection.
@@ -107,11 +108,19 @@ impl Outbound {
     /// bytes wait for the socket than may.
     pub fn room(&self) -> i32 {
         match &self.link {
-            Some(link) if self.pending.is_empty() && self.wire.len() <= link.max_backlog => {
-                link.receive_maximum as i32 - self.inflight.len() as i32
-            }
+            Some(link) if self.pending.is_empty() && self.wire.len() <= link.max_backlog => self.window(link),
             _ => 0,
         }
+    }
+
+    /// Messages that the client's Receive Maximum leaves room for; none while
+    /// it holds more unacknowledged bytes than may wait for it. Something is in
+    /// flight then, so its acknowledgement makes room again.
+    fn window(&self, link: &Link) -> i32 {
+        if self.inflight_bytes > link.max_backlog {
+            return 0;
+        }
+        link.receive_maximum as i32 - self.inflight.len() as i32
     }
 
     /// Bytes that wait for this client.
@@ -185,6 +194,7 @@ impl Outbound {
         let Some(link) = &mut self.link else { return Ok(()) };
         pending.encode(link, &mut self.wire, id)?;
         let stage = if pending.qos == QoS::ExactlyOnce { Stage::Pubrec } else { Stage::Puback };
+        self.inflight_bytes += pending.message.size();
         self.inflight.push_back(Inflight { id, stage, waits: false, pending });
         Ok(())
     }
@@ -207,7 +217,7 @@ impl Outbound {
         self.send_waiting();
         let mut dropped = 0;
         while let Some(link) = &self.link {
-            if self.inflight.len() >= link.receive_maximum as usize {
+            if self.window(link) <= 0 {
                 break;
             }
             let Some(pending) = self.pending.pop_front() else { break };
@@ -236,7 +246,9 @@ impl Outbound {
             }
             _ => return Acked::Mismatch,
         }
-        let freed = self.inflight.remove(at).and_then(|entry| entry.pending.from);
+        let entry = self.inflight.remove(at);
+        self.inflight_bytes -= entry.as_ref().map_or(0, |entry| entry.pending.message.size());
+        let freed = entry.and_then(|entry| entry.pending.from);
         if self.inflight.is_empty() && self.inflight.capacity() > 16 {
             self.inflight = VecDeque::new();
         }
@@ -246,10 +258,10 @@ impl Outbound {
     /// Sends again, on a new connection, what had not been acknowledged: in
     /// order, DUP set, PUBREL where PUBREC had come [MQTT-4.4.0-1]. Messages past
     /// this connection's Receive Maximum wait [MQTT-3.3.4-9], PUBREL does not
-    /// [MQTT-3.3.4-10].
+    /// [MQTT-3.3.4-10]. What is too large for this connection is done with.
     pub fn resend(&mut self) {
         let Some(link) = &mut self.link else { return };
-        let (wire, receive_maximum) = (&mut self.wire, link.receive_maximum as usize);
+        let (wire, bytes, receive_maximum) = (&mut self.wire, &mut self.inflight_bytes, link.receive_maximum as usize);
         let mut sent = 0;
         self.resending = false;
         self.inflight.retain_mut(|entry| {
@@ -259,7 +271,7 @@ impl Outbound {
             if entry.stage == Stage::Pubcomp {
                 encode_ack(wire, link.version, AckKind::Pubrel, entry.id, Reason::Success, None);
             } else if !entry.waits {
-                let is_sent = entry.pending.encode(link, wire, entry.id).is_ok();
+                let is_sent = entry.send_again(link, wire, bytes);
                 sent += usize::from(is_sent);
                 return is_sent;
             }
@@ -270,7 +282,7 @@ impl Outbound {
     /// Sends again what had to wait for that, as far as there is room now.
     fn send_waiting(&mut self) {
         let Some(link) = self.link.as_mut().filter(|_| self.resending) else { return };
-        let receive_maximum = link.receive_maximum as usize;
+        let (wire, bytes, receive_maximum) = (&mut self.wire, &mut self.inflight_bytes, link.receive_maximum as usize);
         let mut under_way = self.inflight.iter().filter(|entry| !entry.waits).count();
         self.resending = false;
         self.inflight.retain_mut(|entry| {
@@ -282,7 +294,7 @@ impl Outbound {
                 return true;
             }
             entry.waits = false;
-            let is_sent = entry.pending.encode(link, &mut self.wire, entry.id).is_ok();
+            let is_sent = entry.send_again(link, wire, bytes);
             under_way += usize::from(is_sent);
             is_sent
         });
@@ -293,8 +305,10 @@ impl Outbound {
     /// the client it was begun with [MQTT-4.8.2-4].)
     pub fn give_back(&mut self, which: impl Fn(&Arc<Queue>) -> bool) -> Vec<(Arc<Queue>, Arc<Message>)> {
         let mut back = Vec::new();
+        let bytes = &mut self.inflight_bytes;
         self.inflight.retain(|entry| match &entry.pending.from {
             Some(queue) if entry.stage == Stage::Puback && which(queue) => {
+                *bytes -= entry.pending.message.size();
                 back.push((Arc::clone(queue), Arc::clone(&entry.pending.message)));
                 false
             }
@@ -305,6 +319,7 @@ impl Outbound {
 
     /// The queues of messages still in flight, which are forgotten.
     pub fn forget_work(&mut self) -> Vec<Arc<Queue>> {
+        self.inflight_bytes = 0;
         self.inflight.drain(..).filter_map(|entry| entry.pending.from).collect()
     }
 
@@ -331,6 +346,20 @@ impl Grant {
             retain: self.retain_as_published && publication.retain,
             subscription_ids: ids,
         }
+    }
+}
+
+impl Inflight {
+    /// False: it is too large for this connection, and done with.
+    fn send_again(&mut self, link: &mut Link, wire: &mut Vec<u8>, inflight_bytes: &mut usize) -> bool {
+        let is_sent = self.pending.encode(link, wire, self.id).is_ok();
+        if !is_sent {
+            *inflight_bytes -= self.pending.message.size();
+            if let Some(queue) = self.pending.from.take() {
+                queue.acknowledged();
+            }
+        }
+        is_sent
     }
 }
 

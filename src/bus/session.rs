@@ -62,6 +62,13 @@ pub struct Subscription {
     pub grant: Grant,
 }
 
+impl State {
+    /// Bytes of the filters that it has and of one more.
+    pub fn filter_bytes(&self, more: &str) -> usize {
+        self.subscriptions.iter().map(|subscription| subscription.filter.len()).sum::<usize>() + more.len()
+    }
+}
+
 impl Session {
     pub fn new(key: u64, id: Arc<str>, account: Arc<Account>, common: Arc<Common>) -> Session {
         Session {
@@ -97,6 +104,11 @@ impl Session {
 
     pub fn is_connected(&self) -> bool {
         self.out.lock().link.is_some()
+    }
+
+    /// Whether `control` is still the session's connection.
+    pub fn has_link(&self, control: &Arc<Control>) -> bool {
+        self.out.lock().link.as_ref().is_some_and(|link| Arc::ptr_eq(&link.control, control))
     }
 
     /// Sends a message to the client, or keeps it for it.
@@ -167,6 +179,14 @@ impl Session {
         if out.link.as_ref().is_some_and(|link| Arc::ptr_eq(&link.control, control)) {
             write(&mut out.wire);
             batch.touch(self);
+            // Whoever asks without end and reads nothing is not waited for.
+            // Twice, since messages may have filled it once.
+            let full = out.wire.len() > self.common.settings.connections.max_backlog_bytes.saturating_mul(2);
+            drop(out);
+            if full && !control.is_ending() {
+                self.common.stats.slow_disconnects.add(1);
+                self.end_link(control, Reason::QuotaExceeded, "the client does not read what it is answered");
+            }
         }
     }
 
