@@ -496,6 +496,7 @@ fn a_connection_too_many_is_not_let_in_and_one_that_says_nothing_is_closed() {
     let mut third = Client::open(skep.backend());
     third.closed();
     silent.closed();
+    wait_until("its place is free", || skep.skep().backends()[0].connections() == 1);
     join(&skep, "two").assert_no_message();
 }
 
