@@ -29,7 +29,7 @@ impl Batch {
         }
     }
 
-    /// `queue` has to be looked at again soon, see [`Queue::patience`].
+    /// `queue` has to be looked at again soon, see `Queue::patience`.
     pub fn look_again(&mut self, queue: &Arc<Queue>) {
         if !self.look_again.iter().any(|other| Arc::ptr_eq(other, queue)) {
             self.look_again.push(Arc::clone(queue));

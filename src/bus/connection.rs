@@ -297,48 +297,52 @@ impl Connection {
 
     /// Last words, then the session learns that its connection is gone.
     async fn finish(mut self, end: End) {
-        let id = Arc::clone(&self.client.session.id);
         let bus = self.bus.clone();
-        let mut last = std::mem::take(&mut self.unsent);
-        last.append(&mut self.client.session.take_wire(&self.control));
-        let is_lost = matches!(end, End::Closed(_));
-        let gone = match end {
+        let id = Arc::clone(&self.client.session.id);
+        let (gone, farewell) = match end {
             End::Closed(error) => {
                 let why = error.map_or("closed by the peer".to_owned(), |error| error.to_string());
                 tracing::debug!(bus = bus.id(), client = &*id, "connection lost: {why}");
-                last.clear();
-                Gone::Broken
+                (Gone::Broken, None)
             }
             End::Stop(Stop::Disconnect(gone)) => {
                 tracing::debug!(bus = bus.id(), client = &*id, "disconnected");
-                last.clear();
-                gone
+                (gone, None)
             }
             End::Stop(Stop::Error { reason, text }) => {
                 bus.stats().protocol_errors.add(1);
-                tracing::info!(bus = bus.id(), client = &*id, peer = %self.control.peer, %reason, "disconnected by us: {text}");
-                last.append(&mut self.client.goodbye(reason, &text));
-                Gone::Broken
+                (Gone::Broken, Some(Farewell { reason, text: Some(text), unsent: Vec::new() }))
             }
-            End::Farewell(Farewell { reason, text, unsent }) => {
-                let text = text.unwrap_or_default();
-                tracing::info!(bus = bus.id(), client = &*id, peer = %self.control.peer, %reason, "disconnected by us: {text}");
-                last.extend_from_slice(&unsent);
-                last.append(&mut self.client.goodbye(reason, &text));
-                Gone::Broken
-            }
+            End::Farewell(farewell) => (Gone::Broken, Some(farewell)),
         };
+        let last = farewell.map(|farewell| self.last_words(farewell));
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
         batch.flush_fairly().await;
-        if is_lost {
-            return;
-        }
+        let Some(last) = last else { return };
         // The peer may be gone already; then nobody is there to read it.
         let _ = timeout(FAREWELL_TIME, async {
             self.transport.write_all(&last).await?;
             self.transport.shutdown().await
         })
         .await;
+    }
+
+    /// All that is unsent, oldest first, then the DISCONNECT.
+    fn last_words(&mut self, farewell: Farewell) -> Vec<u8> {
+        let Farewell { reason, text, unsent } = farewell;
+        let text = text.unwrap_or_default();
+        tracing::info!(
+            bus = self.bus.id(),
+            client = &*self.client.session.id,
+            peer = %self.control.peer,
+            %reason,
+            "disconnected by us: {text}"
+        );
+        let mut last = std::mem::take(&mut self.unsent);
+        last.extend_from_slice(&unsent);
+        last.append(&mut self.client.session.take_wire(&self.control));
+        last.append(&mut self.client.goodbye(reason, &text));
+        last
     }
 }
