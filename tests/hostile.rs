@@ -13,6 +13,7 @@ fn instance() -> Instance {
         let frontend = config.frontend.get_mut("frontend-1").expect("the sample frontend");
         frontend.connections.max_backlog_bytes = BACKLOG;
         frontend.topics.max_filters = 20;
+        frontend.sessions.max_held_bytes = 1024 * 1024;
     })
 }
 
@@ -84,4 +85,51 @@ fn work_queues_and_the_length_of_filters_have_limits() {
     assert_eq!(client.subscribe(&long, 1), 1);
     assert_eq!(client.subscribe(&format!("{long}y"), 1), QUOTA_EXCEEDED);
     assert_eq!(client.subscribe("msg/x", 1), 1);
+}
+
+#[test]
+fn clients_that_are_away_hold_no_more_than_they_may_together() {
+    const MAX: usize = 16 * 1024 * 1024;
+    const WILL: usize = 240 * 1024;
+    let skep = instance();
+    let frontend = &skep.skep().frontends()[0];
+    // A will whose size is in its user properties, to be sent in an hour.
+    let mut properties = vec![0x18, 0, 0, 0x0E, 0x10];
+    for _ in 0..4 {
+        properties.push(0x26);
+        properties.extend(field(b"n"));
+        properties.extend(field(&vec![b'x'; WILL / 4]));
+    }
+    for n in 0..100 {
+        let login = Login::new(&id(&format!("away_{n}"))).user("frontend", "abc123").expiry(3600);
+        Client::connect(skep.frontend(), login.will("req/x", "gone", 0, &properties)).kill();
+    }
+    let (least, most) = (MAX / WILL - 2, MAX / WILL);
+    support::wait_until("all have gone, and the first are forgotten", || {
+        let away = frontend.sessions_away();
+        frontend.stats().clients.get() == 100 && away == frontend.sessions() && (least..=most).contains(&away)
+    });
+    // What belongs to a client that comes back is free again.
+    let login = |n| Login::new(&id(&format!("away_{n}"))).user("frontend", "abc123");
+    for n in 0..100 {
+        Client::connect(skep.frontend(), login(n)).disconnect();
+    }
+    support::wait_until("all have ended", || frontend.sessions() == 0);
+    Client::connect(skep.frontend(), login(0).expiry(3600)).kill();
+    support::wait_until("it is away, and kept", || frontend.sessions_away() == 1);
+}
+
+#[test]
+fn a_clean_start_in_place_of_a_session_that_is_away_is_no_longer_counted_as_away() {
+    let skep = instance();
+    let frontend = &skep.skep().frontends()[0];
+    let login = || Login::new(&id("clean")).user("frontend", "abc123").expiry(3600);
+    for _ in 0..3 {
+        Client::connect(skep.frontend(), login()).kill();
+        support::wait_until("it is away", || frontend.sessions_away() == 1);
+        let again = Client::connect(skep.frontend(), login());
+        assert_eq!(frontend.sessions_away(), 0);
+        again.kill();
+        support::wait_until("it is away again", || frontend.sessions_away() == 1);
+    }
 }

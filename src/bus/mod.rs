@@ -73,7 +73,7 @@ mod websocket;
 mod will;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use ahash::AHashMap;
 use parking_lot::RwLock;
@@ -165,7 +165,12 @@ impl Bus {
             stopping: AtomicBool::new(false),
             stopped: Notify::new(),
             started_at: clock::now_ms(),
-            common: Arc::new(Common { id: id.into(), settings, stats: Stats::default() }),
+            common: Arc::new(Common {
+                id: id.into(),
+                settings,
+                stats: Stats::default(),
+                away_bytes: AtomicUsize::new(0),
+            }),
         })))
     }
 

@@ -25,6 +25,9 @@ pub struct Outbound {
     pending: VecDeque<Pending>,
     pending_bytes: usize,
     last_id: u16,
+    /// Bytes held for the client while it is away, as counted for the bus;
+    /// `None` while it isn't, and once the session has ended.
+    pub away_bytes: Option<usize>,
     /// The client's subscription to its own mailbox, `priv/{client id}`, and
     /// the one to all below it.
     pub mailbox: Option<Grant>,
@@ -126,6 +129,11 @@ impl Outbound {
     /// Bytes that wait for this client.
     pub fn backlog(&self) -> usize {
         self.wire.len() + self.pending_bytes
+    }
+
+    /// Bytes of messages that wait for the client or its acknowledgement.
+    pub fn message_bytes(&self) -> usize {
+        self.pending_bytes + self.inflight_bytes
     }
 
     pub fn held(&self) -> usize {

@@ -21,6 +21,13 @@ use super::queue::{GivenUp, Queue};
 use super::session::{Session, State};
 use super::will::Will;
 
+/// Clients that are away and have all of `max_held_bytes` held for them; all
+/// that are away may have as many bytes together,
+const FULL_AWAY: usize = 16;
+
+/// or so many.
+const LEAST_AWAY_BYTES: usize = 16 * 1024 * 1024;
+
 /// When a session ends whose client is away, its key, and its client id.
 type Away = (u64, u64, Arc<str>);
 
@@ -159,18 +166,14 @@ impl Bus {
     /// Gives back the will of the connection taken over, if it is to be sent.
     fn start_link(&self, session: &Arc<Session>, attach: Attach, present: bool) -> Option<Box<Will>> {
         let mut state = session.state.lock();
-        if state.expires_at != 0 {
-            let away = (state.expires_at, session.key, Arc::clone(&session.id));
-            self.0.sessions.away.lock().remove(&away);
-            state.expires_at = 0;
-            self.0.sessions.away_count.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.no_longer_away(session, &mut state);
         state.expiry_s = attach.expiry_s;
         // The client is back before the delay of its will is over: the will is
         // not sent [MQTT-3.1.3-9]. One without delay is.
         drop(self.0.wills.take(session.key));
         let left = std::mem::replace(&mut state.will, attach.will);
         let mut out = session.out();
+        session.uncount_away(&mut out);
         let version = attach.link.version;
         let connack = Connack { session_present: present, ..attach.connack };
         out.wire.clear();
@@ -181,6 +184,15 @@ impl Bus {
         self.0.common.stats.expired.add(dropped as u64);
         session.publish_room(&out);
         left.filter(|will| will.delay_s == 0)
+    }
+
+    fn no_longer_away(&self, session: &Session, state: &mut State) {
+        let expires_at = std::mem::take(&mut state.expires_at);
+        if expires_at != 0 {
+            let table = &self.0.sessions;
+            table.away.lock().remove(&(expires_at, session.key, Arc::clone(&session.id)));
+            table.away_count.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// The connection `control` is over.
@@ -212,6 +224,7 @@ impl Bus {
             self.end_session(session, batch);
             return;
         }
+        session.count_away(&state, &mut session.out());
         let now = clock::now_ms();
         state.expires_at = now + expiry_s as u64 * 1000;
         let expires_at = state.expires_at;
@@ -234,20 +247,29 @@ impl Bus {
         if away > self.limits().sessions.max_away {
             self.end_earliest_away(batch);
         }
+        self.bound_away_bytes(batch);
     }
 
-    /// Too many sessions wait: ends the one that would end first.
-    fn end_earliest_away(&self, batch: &mut Batch) {
+    /// Ends sessions until those that are away hold no more bytes than may be.
+    fn bound_away_bytes(&self, batch: &mut Batch) {
+        let max = self.limits().sessions.max_held_bytes.saturating_mul(FULL_AWAY).max(LEAST_AWAY_BYTES);
+        while self.0.common.away_bytes.load(Ordering::Relaxed) > max && self.end_earliest_away(batch) {}
+    }
+
+    /// Too many sessions wait: ends the one that would end first. False: none
+    /// is left.
+    fn end_earliest_away(&self, batch: &mut Batch) -> bool {
         loop {
-            let Some((at, key, id)) = self.0.sessions.away.lock().pop_first() else { return };
+            let Some((at, key, id)) = self.0.sessions.away.lock().pop_first() else { return false };
             if self.end_away(&id, key, at, batch) {
-                return;
+                return true;
             }
         }
     }
 
     /// Ends sessions whose client has been away for too long.
     pub(super) fn expire_sessions(&self, now: u64, batch: &mut Batch) {
+        self.bound_away_bytes(batch);
         loop {
             let mut away = self.0.sessions.away.lock();
             if away.first().is_none_or(|next| next.0 > now) {
@@ -269,7 +291,6 @@ impl Bus {
         });
         match gone {
             Some((_, session)) => {
-                self.0.sessions.away_count.fetch_sub(1, Ordering::Relaxed);
                 self.end_session(&session, batch);
                 true
             }
@@ -281,13 +302,16 @@ impl Bus {
     fn end_session(&self, session: &Arc<Session>, batch: &mut Batch) {
         let mut state = session.state.lock();
         state.ended = true;
+        self.no_longer_away(session, &mut state);
         self.leave_all(session, &mut state);
         let will = state.will.take().or_else(|| self.0.wills.take(session.key));
         drop(state);
         // QoS 2 work goes to nobody else [MQTT-4.8.2-5].
-        for queue in session.out().forget_work() {
-            queue.acknowledged();
-        }
+        let mut out = session.out();
+        session.uncount_away(&mut out);
+        let forgotten = out.forget_work();
+        drop(out);
+        forgotten.iter().for_each(|queue| queue.acknowledged());
         if let Some(will) = will {
             self.publish_will(&will, session.key, batch);
         }

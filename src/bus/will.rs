@@ -37,6 +37,11 @@ impl From<mqtt::Will> for Will {
 }
 
 impl Will {
+    /// Bytes of what the client has said.
+    pub fn size(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
+
     /// The message; its expiry counts from now.
     pub fn publication(&self, publisher: u64) -> Publication<'_> {
         let mut publication = Publication::new(&self.topic, &self.properties, &self.payload);
