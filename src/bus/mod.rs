@@ -196,6 +196,11 @@ impl Bus {
         self.0.queues.unfinished()
     }
 
+    /// Connections, those that have not yet sent CONNECT included.
+    pub fn connections(&self) -> usize {
+        self.0.connections.open()
+    }
+
     /// Sessions, those of clients that are away included.
     pub fn sessions(&self) -> usize {
         self.0.sessions.len()

@@ -19,6 +19,8 @@ pub struct Outbound {
     /// Sent and not yet acknowledged, in the order of sending [MQTT-4.6.0-1].
     inflight: VecDeque<Inflight>,
     inflight_bytes: usize,
+    /// Some of them wait to be sent again.
+    resending: bool,
     /// Not yet sent, for want of room or of a connection.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
@@ -56,6 +58,8 @@ pub struct Terms<'a> {
 struct Inflight {
     id: u16,
     stage: Stage,
+    /// To be sent again when the new connection's Receive Maximum allows it.
+    waits: bool,
     pending: Pending,
 }
 
@@ -202,7 +206,7 @@ impl Outbound {
         pending.encode(link, &mut self.wire, id)?;
         let stage = if pending.qos == QoS::ExactlyOnce { Stage::Pubrec } else { Stage::Puback };
         self.inflight_bytes += pending.message.size();
-        self.inflight.push_back(Inflight { id, stage, pending });
+        self.inflight.push_back(Inflight { id, stage, waits: false, pending });
         Ok(())
     }
 
@@ -221,6 +225,7 @@ impl Outbound {
     /// Sends what waits, as far as there is room. Gives back how many messages
     /// were dropped because they had expired or were too large.
     pub fn send_pending(&mut self, now: u64) -> usize {
+        self.send_waiting();
         let mut dropped = 0;
         while let Some(link) = &self.link {
             if self.window(link) <= 0 {
@@ -248,6 +253,7 @@ impl Outbound {
             (AckKind::Pubrec, Stage::Pubrec) if reason.is_error() => {}
             (AckKind::Pubrec, Stage::Pubrec | Stage::Pubcomp) => {
                 entry.stage = Stage::Pubcomp;
+                entry.waits = false;
                 return Acked::Step;
             }
             _ => return Acked::Mismatch,
@@ -262,27 +268,48 @@ impl Outbound {
     }
 
     /// Sends again, on a new connection, what had not been acknowledged: in
-    /// order, DUP set, PUBREL where PUBREC had come [MQTT-4.4.0-1].
-    /// Gives back the queues of messages that are too large for it.
-    #[must_use]
-    pub fn resend(&mut self) -> Vec<Arc<Queue>> {
-        let mut finished = Vec::new();
-        let Some(link) = &mut self.link else { return finished };
-        let (wire, bytes) = (&mut self.wire, &mut self.inflight_bytes);
+    /// order, DUP set, PUBREL where PUBREC had come [MQTT-4.4.0-1]. Messages past
+    /// this connection's Receive Maximum wait [MQTT-3.3.4-9], PUBREL does not
+    /// [MQTT-3.3.4-10]. What is too large for this connection is done with.
+    pub fn resend(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let (wire, bytes, receive_maximum) = (&mut self.wire, &mut self.inflight_bytes, link.receive_maximum as usize);
+        let mut sent = 0;
+        self.resending = false;
         self.inflight.retain_mut(|entry| {
+            entry.pending.dup = true;
+            entry.waits = entry.stage != Stage::Pubcomp && sent >= receive_maximum;
+            self.resending |= entry.waits;
             if entry.stage == Stage::Pubcomp {
                 encode_ack(wire, link.version, AckKind::Pubrel, entry.id, Reason::Success, None);
+            } else if !entry.waits {
+                let is_sent = entry.send_again(link, wire, bytes);
+                sent += usize::from(is_sent);
+                return is_sent;
+            }
+            true
+        });
+    }
+
+    /// Sends again what had to wait for that, as far as there is room now.
+    fn send_waiting(&mut self) {
+        let Some(link) = self.link.as_mut().filter(|_| self.resending) else { return };
+        let (wire, bytes, receive_maximum) = (&mut self.wire, &mut self.inflight_bytes, link.receive_maximum as usize);
+        let mut under_way = self.inflight.iter().filter(|entry| !entry.waits).count();
+        self.resending = false;
+        self.inflight.retain_mut(|entry| {
+            if !entry.waits {
                 return true;
             }
-            entry.pending.dup = true;
-            let sent = entry.pending.encode(link, wire, entry.id).is_ok();
-            if !sent {
-                *bytes -= entry.pending.message.size();
-                finished.extend(entry.pending.from.take());
+            if under_way >= receive_maximum {
+                self.resending = true;
+                return true;
             }
-            sent
+            entry.waits = false;
+            let is_sent = entry.send_again(link, wire, bytes);
+            under_way += usize::from(is_sent);
+            is_sent
         });
-        finished
     }
 
     /// The client is back: begins with what was held for it. Gives back how
@@ -344,6 +371,20 @@ impl Grant {
             retain: self.retain_as_published && publication.retain,
             subscription_ids: ids,
         }
+    }
+}
+
+impl Inflight {
+    /// False: it is too large for this connection, and done with.
+    fn send_again(&mut self, link: &mut Link, wire: &mut Vec<u8>, inflight_bytes: &mut usize) -> bool {
+        let is_sent = self.pending.encode(link, wire, self.id).is_ok();
+        if !is_sent {
+            *inflight_bytes -= self.pending.message.size();
+            if let Some(queue) = self.pending.from.take() {
+                queue.acknowledged();
+            }
+        }
+        is_sent
     }
 }
 

@@ -179,9 +179,7 @@ impl Bus {
         out.wire.clear();
         connack.encode(&mut out.wire, version);
         out.link = Some(attach.link);
-        for queue in out.resend() {
-            queue.acknowledged();
-        }
+        out.resend();
         let dropped = out.send_held(clock::now_ms());
         self.0.common.stats.expired.add(dropped as u64);
         session.publish_room(&out);
