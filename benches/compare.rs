@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Login, Message, PUBACK};
 
-/// The helper waits this long for a packet.
+/// How long a client waits for a packet.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 const ROUNDS: usize = 5;

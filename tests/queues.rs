@@ -113,6 +113,7 @@ fn a_slow_worker_gets_no_second_request_while_others_are_idle() {
     }
 }
 
+/// [MQTT-3.3.4-9] [MQTT-4.9.0-2]
 #[test]
 fn receive_maximum_holds_back_what_a_worker_has_not_asked_for() {
     let skep = Instance::start();
@@ -159,6 +160,7 @@ fn services_in_one_group_do_not_mix() {
     }
 }
 
+/// [MQTT-4.5.0-1]
 #[test]
 fn every_group_gets_its_copy_of_a_message() {
     let skep = Instance::start();
@@ -274,6 +276,7 @@ fn what_a_worker_held_comes_back_in_order_before_what_waits() {
     }
 }
 
+/// [MQTT-3.10.4-2] [MQTT-3.10.4-3]
 #[test]
 fn a_worker_that_unsubscribes_finishes_what_it_holds_and_gets_no_more() {
     let skep = Instance::start();
@@ -304,6 +307,7 @@ fn a_queue_leaves_nothing_behind_when_its_last_member_and_message_are_gone() {
     wait_until("all queues are gone", || skep.skep().backends()[0].queues().is_empty());
 }
 
+/// [MQTT-4.8.2-4]
 #[test]
 fn qos_2_work_stays_with_the_worker_it_was_begun_with() {
     let skep = Instance::open_bus(|_| {});

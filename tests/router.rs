@@ -406,3 +406,88 @@ fn requests_in_flight_finish_at_a_graceful_stop_and_clients_are_told() {
     assert_eq!(worker.disconnected(), 0x8B);
     stopping.join().expect("it stops");
 }
+
+#[test]
+fn many_buses_of_several_roles_are_joined_as_the_settings_say() {
+    let skep = Instance::start_with(|config| {
+        let port_0 = |settings: &mut skep::bus::Settings| {
+            settings.listeners.retain(|name, _| name == "tcp");
+            settings.listeners.values_mut().for_each(|listener| listener.listen.set_port(0));
+        };
+        let mut second = skep::bus::Settings::sample_frontend();
+        let mut partners = skep::bus::Settings::sample_frontend();
+        partners.role = "partners".into();
+        let mut batch = skep::bus::Settings::sample_backend();
+        batch.role = "batch".into();
+        for settings in [&mut second, &mut partners, &mut batch] {
+            port_0(settings);
+        }
+        config.frontend.insert("frontend-2".into(), second);
+        config.frontend.insert("partners-1".into(), partners);
+        config.backend.insert("batch-1".into(), batch);
+        config.router.lanes = 3;
+        config.router.auth_salt = Some("backend-1".into());
+    });
+    let bus = |id: &str| skep.skep().listeners().iter().find(|bound| bound.bus == id).expect("such a bus").address;
+    let join = |bus_id: &str, id: &str| {
+        let mut user = Client::connect(bus(bus_id), Login::new(id).user("frontend", "abc123"));
+        user.subscribe(&format!("priv/{id}"), 0);
+        user.subscribe("msg/#", 0);
+        user
+    };
+    let (first, second, partner) = (id("first"), id("second"), id("partner"));
+    let mut users = [join("frontend-1", &first), join("frontend-2", &second), join("partners-1", &partner)];
+    let worker = |bus_id: &str, id: &str| {
+        let mut worker = Client::connect(bus(bus_id), Login::new(id).user("backend", "def456").receive_maximum(1));
+        worker.subscribe(&format!("priv/{id}"), 0);
+        worker
+    };
+    let (mut backend, mut batch) = (worker("backend-1", "w1"), worker("batch-1", "w2"));
+    backend.subscribe("$share/BKPR/req/backend/a", 1);
+    batch.subscribe("$share/BKPR/req/batch/a", 1);
+    // Each frontend reaches each backend, and gets its own answers.
+    for (user, caller, frontend) in [(0, &first, "frontend-1"), (1, &second, "frontend-2"), (2, &partner, "partners-1")]
+    {
+        for (role, worker) in [("backend", &mut backend), ("batch", &mut batch)] {
+            let mut call = request(caller, "a", role);
+            call.topic = format!("req/{role}-3");
+            call.user[0].1 = format!("req/{role}/a");
+            users[user].publish(call);
+            let seen = worker.message();
+            assert_eq!(seen.response_topic, Some(format!("res/{frontend}-3")));
+            answer(worker, &seen, frontend);
+            assert_eq!(json_of(&users[user].message())["result"], frontend);
+        }
+    }
+    // A broadcast reaches all frontends of its role, from any backend.
+    batch.publish(notification(None, "to the public"));
+    assert_eq!(users[0].message().text(), "to the public");
+    assert_eq!(users[1].message().text(), "to the public");
+    users[2].assert_no_message();
+    // Bindings are one table: bound from one backend, pushed to from another.
+    let mut params = binding(&partner, Some("partners.acme"), "x");
+    params["caller_addr"] = format!("priv/{partner}@partners-1").into();
+    assert_eq!(router_call(&mut backend, "w1", "bind", params)["result"], 1);
+    batch.publish(Message::new("msg/partners-2", "to acme").with("fwd_to", "msg/partners/x/y@acme"));
+    assert_eq!(users[2].message().text(), "to acme");
+}
+
+#[test]
+fn a_name_that_fits_into_no_property_is_not_bound() {
+    let skep = Instance::start();
+    let mut worker = skep.worker("worker");
+    worker.subscribe("priv/worker/#", 0);
+    let (long, device) = ("x".repeat(65_530), id("device"));
+    let address = format!("frontend.{long}");
+    for (name, params) in [
+        ("address", binding(&device, Some(&address), "alice")),
+        ("caller_id", json!({ "caller_id": long, "caller_addr": format!("priv/{device}@frontend-1") })),
+        ("caller_addr", json!({ "caller_id": device, "caller_addr": format!("priv/{long}@frontend-1") })),
+    ] {
+        let response = router_call(&mut worker, "worker", "bind", params);
+        assert_eq!(response["error"]["code"], -32602, "{name}");
+        let message = response["error"]["message"].as_str().expect("a message");
+        assert!(message.contains(name) && message.len() < 200, "{message}");
+    }
+    assert!(skep.skep().bindings().is_empty());
+}

@@ -12,7 +12,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sled::{Db, Mode};
 
@@ -28,6 +28,10 @@ const FORMAT: u8 = 1;
 
 /// Bytes of its pages that sled keeps; the table is ours to keep.
 const CACHE: u64 = 16 * 1024 * 1024;
+
+/// A process that has been killed holds its lock until the system has cleared
+/// it away; who starts the next one at once need not know that.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Store {
     db: Db,
@@ -194,16 +198,20 @@ impl Store {
 fn take_lock(dir: &Path) -> Result<File, OpenError> {
     let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
     let mut lock = private_file(&dir.join(LOCK)).map_err(failed("its lock file can't be opened"))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            // Only for the message; without it, it still says enough.
-            let _ = lock.read_to_string(&mut pid);
-            let pid = if pid.trim().is_empty() { "unknown".into() } else { pid.trim().into() };
-            return Err(OpenError::Held { dir: dir.into(), pid });
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_PATIENCE / 50),
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // Only for the message; without it, it still says enough.
+                let _ = lock.read_to_string(&mut pid);
+                let pid = if pid.trim().is_empty() { "unknown".into() } else { pid.trim().into() };
+                return Err(OpenError::Held { dir: dir.into(), pid });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("can't be locked")(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(failed("can't be locked")(error)),
     }
     let note = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
     note.map_err(failed("can't be written to"))?;

@@ -1,5 +1,7 @@
 //! What every part of one bus may read: its name, settings and counters.
 
+use std::sync::atomic::AtomicUsize;
+
 use super::settings::Settings;
 use super::stats::Stats;
 
@@ -8,4 +10,6 @@ pub struct Common {
     pub id: Box<str>,
     pub settings: Settings,
     pub stats: Stats,
+    /// Bytes held for all clients that are away.
+    pub away_bytes: AtomicUsize,
 }

@@ -21,7 +21,7 @@ use super::Bus;
 use super::batch::Batch;
 use super::clock;
 use super::connections::Seat;
-use super::handshake::{Refusal, goodbye};
+use super::handshake::Refusal;
 use super::inbound::{Client, Stop};
 use super::link::{Control, Farewell};
 use super::sessions::Gone;
@@ -165,7 +165,8 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
         }
         bytes.extend_from_slice(buffer.filled());
         let refuse = |version, error: crate::mqtt::DecodeError| {
-            NoConnect::Refused(Refusal { version, reason: error.reason, text: error.to_string() })
+            let (reason, text) = (error.reason, error.to_string());
+            NoConnect::Refused(Refusal { version, reason, text, maximum_packet_size: u32::MAX })
         };
         let frame = next_frame(&bytes, max_packet).map_err(|error| refuse(Version::V5, error))?;
         if let Some(frame) = frame {
@@ -341,7 +342,7 @@ impl Connection {
         let mut last = std::mem::take(&mut self.unsent);
         last.extend_from_slice(&unsent);
         last.append(&mut self.client.session.take_wire(&self.control));
-        last.append(&mut goodbye(self.client.version, reason, self.client.reason_string(&text)));
+        last.append(&mut self.client.goodbye(reason, &text));
         last
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
 
-use crate::mqtt::{Connack, Connect, Reason, Version, encode_disconnect};
+use crate::mqtt::{Connack, Connect, Reason, Version};
 
 use super::Bus;
 use super::batch::Batch;
@@ -23,16 +23,21 @@ pub struct Refusal {
     pub version: Version,
     pub reason: Reason,
     pub text: String,
+    /// Largest packet that the client takes, in bytes.
+    pub maximum_packet_size: u32,
 }
 
 impl Refusal {
-    /// The CONNACK that says so.
+    /// The CONNACK that says so; without words where they would make it larger
+    /// than the client takes [MQTT-3.2.2-19], and none where nothing is small
+    /// enough.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut connack = Connack::refused(self.reason);
-        connack.reason_string = Some(self.text.clone());
-        connack.encode(&mut out, self.version);
-        out
+        fitting(self.maximum_packet_size, Some(&self.text), |out, text| {
+            let mut connack = Connack::refused(self.reason);
+            connack.reason_string = text.map(str::to_owned);
+            connack.encode(out, self.version);
+        })
+        .unwrap_or_default()
     }
 }
 
@@ -41,6 +46,8 @@ pub struct Admitted {
     pub session: Arc<Session>,
     pub version: Version,
     pub quiet: bool,
+    /// Largest packet that the client takes, in bytes.
+    pub maximum_packet_size: u32,
 }
 
 impl Bus {
@@ -52,7 +59,8 @@ impl Bus {
         batch: &mut Batch,
     ) -> Result<Admitted, Refusal> {
         let version = connect.version;
-        let refuse = |reason, text: &str| Refusal { version, reason, text: text.into() };
+        let maximum_packet_size = connect.maximum_packet_size;
+        let refuse = |reason, text: &str| Refusal { version, reason, text: text.into(), maximum_packet_size };
         if self.is_stopping() {
             return Err(refuse(Reason::ServerUnavailable, "the server is shutting down"));
         }
@@ -71,7 +79,7 @@ impl Bus {
         }
         if connect.client_id.len() > MAX_CLIENT_ID {
             let text = format!("the client id has {} bytes, {MAX_CLIENT_ID} are allowed", connect.client_id.len());
-            return Err(Refusal { version, reason: Reason::ClientIdentifierNotValid, text });
+            return Err(refuse(Reason::ClientIdentifierNotValid, &text));
         }
         let id: Arc<str> = if assigned { random_id().into() } else { connect.client_id.as_str().into() };
         if let Some(will) = &connect.will
@@ -98,13 +106,19 @@ impl Bus {
             response_information: connect.request_response_information.then(|| format!("priv/{id}")),
             ..Connack::accepted()
         };
+        if fitting(maximum_packet_size, None, |out, _| connack.encode(out, version)).is_none() {
+            return Err(refuse(
+                Reason::PacketTooLarge,
+                "the client takes no packet as large as this CONNACK has to be",
+            ));
+        }
         let aliases = connect.topic_alias_maximum.min(limits.max_outgoing_topic_aliases);
         let quiet = !connect.request_problem_information;
         let link = Link {
             control: Arc::clone(control),
             version,
             receive_maximum: connect.receive_maximum,
-            maximum_packet_size: connect.maximum_packet_size,
+            maximum_packet_size,
             aliases: OutgoingAliases::new(aliases),
             max_backlog: limits.max_backlog_bytes,
             blocked: false,
@@ -122,7 +136,7 @@ impl Bus {
         let session = self
             .attach(attach, batch)
             .map_err(|reason| refuse(reason, "the client id belongs to another user's session"))?;
-        Ok(Admitted { session, version, quiet })
+        Ok(Admitted { session, version, quiet, maximum_packet_size })
     }
 }
 
@@ -131,9 +145,12 @@ fn random_id() -> String {
     rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect()
 }
 
-/// The DISCONNECT for a client that has been let in; nothing in 3.1.1.
-pub fn goodbye(version: Version, reason: Reason, text: Option<&str>) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode_disconnect(&mut out, version, reason, text);
-    out
+/// A packet with `text` in it, or without, whichever is first to have at most
+/// `max` bytes; `None`: neither.
+pub fn fitting(max: u32, text: Option<&str>, encode: impl Fn(&mut Vec<u8>, Option<&str>)) -> Option<Vec<u8>> {
+    [text, None].into_iter().find_map(|text| {
+        let mut out = Vec::new();
+        encode(&mut out, text);
+        (out.len() <= max as usize).then_some(out)
+    })
 }

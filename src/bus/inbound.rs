@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::mqtt::{
     Ack, AckKind, DecodeError, Disconnect, Frame, PINGRESP, Packet, Publish, QoS, Reason, Subscribe, Unsubscribe,
-    Version, decode, encode_ack, encode_suback, encode_unsuback,
+    Version, decode, encode_ack, encode_disconnect, encode_suback, encode_unsuback,
 };
 
 use super::Bus;
 use super::batch::Batch;
 use super::clock;
-use super::handshake::Admitted;
+use super::handshake::{Admitted, fitting};
 use super::hook;
 use super::link::Control;
 use super::message::Publication;
@@ -27,6 +27,8 @@ pub struct Client {
     pub version: Version,
     /// It wants no reason strings [MQTT-3.1.2-29].
     quiet: bool,
+    /// Largest packet that it takes, in bytes [MQTT-3.1.2-24].
+    maximum_packet_size: u32,
     /// Topics by alias; index 0 is alias 1.
     aliases: Vec<Option<Box<str>>>,
     rate: Rate,
@@ -54,8 +56,8 @@ fn stop(reason: Reason, text: impl Into<String>) -> Stop {
 impl Client {
     pub fn new(bus: Bus, admitted: Admitted, control: Arc<Control>) -> Client {
         let rate = Rate::new(bus.limits().connections.max_publish_rate);
-        let Admitted { session, version, quiet } = admitted;
-        Client { bus, session, control, version, quiet, aliases: Vec::new(), rate }
+        let Admitted { session, version, quiet, maximum_packet_size } = admitted;
+        Client { bus, session, control, version, quiet, maximum_packet_size, aliases: Vec::new(), rate }
     }
 
     /// Handles one packet.
@@ -63,14 +65,8 @@ impl Client {
         match decode(self.version, frame)? {
             Packet::Publish(publish) => self.publish(&publish, batch),
             Packet::Ack(kind, ack) => self.acknowledge(kind, ack, batch),
-            Packet::Subscribe(subscribe) => {
-                self.subscribe(&subscribe, batch);
-                Ok(())
-            }
-            Packet::Unsubscribe(unsubscribe) => {
-                self.unsubscribe(&unsubscribe, batch);
-                Ok(())
-            }
+            Packet::Subscribe(subscribe) => self.subscribe(&subscribe, batch),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe, batch),
             Packet::Pingreq => {
                 self.answer(batch, |wire| wire.extend_from_slice(&PINGRESP));
                 Ok(())
@@ -82,9 +78,26 @@ impl Client {
         }
     }
 
-    /// `text`, unless the client wants no reason strings.
-    pub fn reason_string<'t>(&self, text: &'t str) -> Option<&'t str> {
-        (!self.quiet && !text.is_empty()).then_some(text)
+    /// The DISCONNECT that says why; nothing in 3.1.1.
+    pub fn goodbye(&self, reason: Reason, text: &str) -> Vec<u8> {
+        let text = (!self.quiet && !text.is_empty()).then_some(text);
+        fitting(self.maximum_packet_size, text, |out, text| encode_disconnect(out, self.version, reason, text))
+            .unwrap_or_default()
+    }
+
+    /// Answers with a packet whose words may be left out, but not its reason
+    /// codes: a client that takes no packet that large can't be answered.
+    fn answer_fitting(
+        &self,
+        batch: &mut Batch,
+        text: Option<&str>,
+        encode: impl Fn(&mut Vec<u8>, Option<&str>),
+    ) -> Result<(), Stop> {
+        let Some(packet) = fitting(self.maximum_packet_size, text, encode) else {
+            return Err(stop(Reason::PacketTooLarge, "the answer is larger than the client takes"));
+        };
+        self.answer(batch, |wire| wire.extend_from_slice(&packet));
+        Ok(())
     }
 
     fn answer(&self, batch: &mut Batch, write: impl FnOnce(&mut Vec<u8>)) {
@@ -232,26 +245,35 @@ impl Client {
         Ok(())
     }
 
-    fn subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch) {
+    fn subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch) -> Result<(), Stop> {
         let (reasons, retained) = self.bus.subscribe(&self.session, subscribe);
         let denied = reasons.contains(&Reason::NotAuthorized) && !self.quiet;
         let text = denied.then_some("the topic rules of this user do not allow it");
-        self.answer(batch, |wire| encode_suback(wire, self.version, subscribe.packet_id, &reasons, text));
+        self.answer_fitting(batch, text, |wire, text| {
+            encode_suback(wire, self.version, subscribe.packet_id, &reasons, text);
+        })?;
         for (filter, grant) in retained {
             self.bus.send_retained(&filter, &self.session, &grant, batch);
         }
         self.bus.start_work(&self.session, batch);
+        Ok(())
     }
 
-    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch) {
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch) -> Result<(), Stop> {
         let filters = unsubscribe.filters.iter();
         let reasons: Vec<_> = filters.map(|filter| self.bus.unsubscribe(&self.session, filter, batch)).collect();
-        self.answer(batch, |wire| encode_unsuback(wire, self.version, unsubscribe.packet_id, &reasons));
+        self.answer_fitting(batch, None, |wire, _| {
+            encode_unsuback(wire, self.version, unsubscribe.packet_id, &reasons);
+        })
     }
 
     fn disconnect(&mut self, disconnect: &Disconnect<'_>) -> Stop {
         if let Some(expiry) = disconnect.session_expiry {
             let mut state = self.session.state.lock();
+            if !self.session.has_link(&self.control) {
+                // Taken over: how long the session lasts is its new connection's to say.
+                return Stop::Disconnect(Gone::Broken);
+            }
             if state.expiry_s == 0 && expiry > 0 {
                 let text = "DISCONNECT: a session expiry interval after none in CONNECT [MQTT-3.14.2-2]";
                 return stop(Reason::ProtocolError, text);

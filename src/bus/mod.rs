@@ -73,7 +73,7 @@ mod websocket;
 mod will;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use ahash::AHashMap;
 use parking_lot::RwLock;
@@ -165,7 +165,12 @@ impl Bus {
             stopping: AtomicBool::new(false),
             stopped: Notify::new(),
             started_at: clock::now_ms(),
-            common: Arc::new(Common { id: id.into(), settings, stats: Stats::default() }),
+            common: Arc::new(Common {
+                id: id.into(),
+                settings,
+                stats: Stats::default(),
+                away_bytes: AtomicUsize::new(0),
+            }),
         })))
     }
 
@@ -189,6 +194,11 @@ impl Bus {
     /// Messages in work queues and in the hands of workers.
     pub fn unfinished_work(&self) -> usize {
         self.0.queues.unfinished()
+    }
+
+    /// Connections, those that have not yet sent CONNECT included.
+    pub fn connections(&self) -> usize {
+        self.0.connections.open()
     }
 
     /// Sessions, those of clients that are away included.

@@ -18,10 +18,16 @@ pub struct Outbound {
     pub wire: Vec<u8>,
     /// Sent and not yet acknowledged, in the order of sending [MQTT-4.6.0-1].
     inflight: VecDeque<Inflight>,
+    inflight_bytes: usize,
+    /// Some of them wait to be sent again.
+    resending: bool,
     /// Not yet sent, for want of room or of a connection.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
     last_id: u16,
+    /// Bytes held for the client while it is away, as counted for the bus;
+    /// `None` while it isn't, and once the session has ended.
+    pub away_bytes: Option<usize>,
     /// The client's subscription to its own mailbox, `priv/{client id}`, and
     /// the one to all below it.
     pub mailbox: Option<Grant>,
@@ -49,6 +55,8 @@ pub struct Terms<'a> {
 struct Inflight {
     id: u16,
     stage: Stage,
+    /// To be sent again when the new connection's Receive Maximum allows it.
+    waits: bool,
     pending: Pending,
 }
 
@@ -103,16 +111,29 @@ impl Outbound {
     /// bytes wait for the socket than may.
     pub fn room(&self) -> i32 {
         match &self.link {
-            Some(link) if self.pending.is_empty() && self.wire.len() <= link.max_backlog => {
-                link.receive_maximum as i32 - self.inflight.len() as i32
-            }
+            Some(link) if self.pending.is_empty() && self.wire.len() <= link.max_backlog => self.window(link),
             _ => 0,
         }
+    }
+
+    /// Messages that the client's Receive Maximum leaves room for; none while
+    /// it holds more unacknowledged bytes than may wait for it. Something is in
+    /// flight then, so its acknowledgement makes room again.
+    fn window(&self, link: &Link) -> i32 {
+        if self.inflight_bytes > link.max_backlog {
+            return 0;
+        }
+        link.receive_maximum as i32 - self.inflight.len() as i32
     }
 
     /// Bytes that wait for this client.
     pub fn backlog(&self) -> usize {
         self.wire.len() + self.pending_bytes
+    }
+
+    /// Bytes of messages that wait for the client or its acknowledgement.
+    pub fn message_bytes(&self) -> usize {
+        self.pending_bytes + self.inflight_bytes
     }
 
     pub fn held(&self) -> usize {
@@ -181,7 +202,8 @@ impl Outbound {
         let Some(link) = &mut self.link else { return Ok(()) };
         pending.encode(link, &mut self.wire, id)?;
         let stage = if pending.qos == QoS::ExactlyOnce { Stage::Pubrec } else { Stage::Puback };
-        self.inflight.push_back(Inflight { id, stage, pending });
+        self.inflight_bytes += pending.message.size();
+        self.inflight.push_back(Inflight { id, stage, waits: false, pending });
         Ok(())
     }
 
@@ -200,9 +222,10 @@ impl Outbound {
     /// Sends what waits, as far as there is room. Gives back how many messages
     /// were dropped because they had expired or were too large.
     pub fn send_pending(&mut self, now: u64) -> usize {
+        self.send_waiting();
         let mut dropped = 0;
         while let Some(link) = &self.link {
-            if self.inflight.len() >= link.receive_maximum as usize {
+            if self.window(link) <= 0 {
                 break;
             }
             let Some(pending) = self.pending.pop_front() else { break };
@@ -226,11 +249,14 @@ impl Outbound {
             (AckKind::Pubrec, Stage::Pubrec) if reason.is_error() => {}
             (AckKind::Pubrec, Stage::Pubrec | Stage::Pubcomp) => {
                 entry.stage = Stage::Pubcomp;
+                entry.waits = false;
                 return Acked::Step;
             }
             _ => return Acked::Mismatch,
         }
-        let freed = self.inflight.remove(at).and_then(|entry| entry.pending.from);
+        let entry = self.inflight.remove(at);
+        self.inflight_bytes -= entry.as_ref().map_or(0, |entry| entry.pending.message.size());
+        let freed = entry.and_then(|entry| entry.pending.from);
         if self.inflight.is_empty() && self.inflight.capacity() > 16 {
             self.inflight = VecDeque::new();
         }
@@ -238,17 +264,47 @@ impl Outbound {
     }
 
     /// Sends again, on a new connection, what had not been acknowledged: in
-    /// order, DUP set, PUBREL where PUBREC had come [MQTT-4.4.0-1].
+    /// order, DUP set, PUBREL where PUBREC had come [MQTT-4.4.0-1]. Messages past
+    /// this connection's Receive Maximum wait [MQTT-3.3.4-9], PUBREL does not
+    /// [MQTT-3.3.4-10]. What is too large for this connection is done with.
     pub fn resend(&mut self) {
         let Some(link) = &mut self.link else { return };
-        let wire = &mut self.wire;
+        let (wire, bytes, receive_maximum) = (&mut self.wire, &mut self.inflight_bytes, link.receive_maximum as usize);
+        let mut sent = 0;
+        self.resending = false;
         self.inflight.retain_mut(|entry| {
+            entry.pending.dup = true;
+            entry.waits = entry.stage != Stage::Pubcomp && sent >= receive_maximum;
+            self.resending |= entry.waits;
             if entry.stage == Stage::Pubcomp {
                 encode_ack(wire, link.version, AckKind::Pubrel, entry.id, Reason::Success, None);
+            } else if !entry.waits {
+                let is_sent = entry.send_again(link, wire, bytes);
+                sent += usize::from(is_sent);
+                return is_sent;
+            }
+            true
+        });
+    }
+
+    /// Sends again what had to wait for that, as far as there is room now.
+    fn send_waiting(&mut self) {
+        let Some(link) = self.link.as_mut().filter(|_| self.resending) else { return };
+        let (wire, bytes, receive_maximum) = (&mut self.wire, &mut self.inflight_bytes, link.receive_maximum as usize);
+        let mut under_way = self.inflight.iter().filter(|entry| !entry.waits).count();
+        self.resending = false;
+        self.inflight.retain_mut(|entry| {
+            if !entry.waits {
                 return true;
             }
-            entry.pending.dup = true;
-            entry.pending.encode(link, wire, entry.id).is_ok()
+            if under_way >= receive_maximum {
+                self.resending = true;
+                return true;
+            }
+            entry.waits = false;
+            let is_sent = entry.send_again(link, wire, bytes);
+            under_way += usize::from(is_sent);
+            is_sent
         });
     }
 
@@ -257,8 +313,10 @@ impl Outbound {
     /// the client it was begun with [MQTT-4.8.2-4].)
     pub fn give_back(&mut self, which: impl Fn(&Arc<Queue>) -> bool) -> Vec<(Arc<Queue>, Arc<Message>)> {
         let mut back = Vec::new();
+        let bytes = &mut self.inflight_bytes;
         self.inflight.retain(|entry| match &entry.pending.from {
             Some(queue) if entry.stage == Stage::Puback && which(queue) => {
+                *bytes -= entry.pending.message.size();
                 back.push((Arc::clone(queue), Arc::clone(&entry.pending.message)));
                 false
             }
@@ -269,6 +327,7 @@ impl Outbound {
 
     /// The queues of messages still in flight, which are forgotten.
     pub fn forget_work(&mut self) -> Vec<Arc<Queue>> {
+        self.inflight_bytes = 0;
         self.inflight.drain(..).filter_map(|entry| entry.pending.from).collect()
     }
 
@@ -295,6 +354,20 @@ impl Grant {
             retain: self.retain_as_published && publication.retain,
             subscription_ids: ids,
         }
+    }
+}
+
+impl Inflight {
+    /// False: it is too large for this connection, and done with.
+    fn send_again(&mut self, link: &mut Link, wire: &mut Vec<u8>, inflight_bytes: &mut usize) -> bool {
+        let is_sent = self.pending.encode(link, wire, self.id).is_ok();
+        if !is_sent {
+            *inflight_bytes -= self.pending.message.size();
+            if let Some(queue) = self.pending.from.take() {
+                queue.acknowledged();
+            }
+        }
+        is_sent
     }
 }
 

@@ -12,7 +12,7 @@ use super::message::{Message, Publication};
 use super::outbound::{Grant, Terms};
 use super::queue::GivenUp;
 use super::session::Session;
-use super::topics::deliver;
+use super::topics::{deliver, deliver_once};
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +43,8 @@ impl Bus {
         let mailbox = topic.strip_prefix("priv/").map(|rest| rest.split('/').next().unwrap_or(rest));
         if let Some(client) = mailbox {
             published.reached += self.to_mailbox(client, publication, batch) as usize;
-        } else {
-            self.to_queues(publication, batch, &mut published);
         }
+        self.to_queues(publication, batch, &mut published);
         published.reached += self.0.topics.publish(publication, batch);
         if published.reached == 0 && !published.full {
             let stats = &self.0.common.stats;
@@ -64,17 +63,23 @@ impl Bus {
     /// False: the client isn't there, or does not listen.
     fn to_mailbox(&self, client: &str, publication: &Publication<'_>, batch: &mut Batch) -> bool {
         let Some(session) = self.0.sessions.get(client) else { return false };
-        let grant = {
+        let (own, below) = {
             let out = session.out();
-            // `priv/{id}/#` matches `priv/{id}` too.
-            let is_below = publication.topic.len() > "priv/".len() + client.len();
-            if is_below { out.mailbox_below } else { out.mailbox.or(out.mailbox_below) }
+            (out.mailbox, out.mailbox_below)
         };
-        match grant {
-            Some(grant) if grant.no_local && publication.publisher == session.key => false,
-            Some(grant) => deliver(&session, publication, &grant, batch) == 1,
-            None => false,
-        }
+        // `priv/{id}/#` matches `priv/{id}` too.
+        let is_below = publication.topic.len() > "priv/".len() + client.len();
+        let matching = [own.filter(|_| !is_below), below];
+        let wanted = |grant: &&Grant| !(grant.no_local && publication.publisher == session.key);
+        let delivered = match &matching {
+            [Some(grant), None] | [None, Some(grant)] if wanted(&grant) => deliver(&session, publication, grant, batch),
+            [Some(_), Some(_)] => {
+                let grants: Vec<_> = matching.iter().flatten().filter(wanted).collect();
+                deliver_once(&session, publication, &grants, batch)
+            }
+            _ => 0,
+        };
+        delivered == 1
     }
 
     fn to_queues(&self, publication: &Publication<'_>, batch: &mut Batch, published: &mut Published) {

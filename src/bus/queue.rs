@@ -332,7 +332,8 @@ impl Queue {
         if state.mortal {
             state.give_up(Undeliverable::Expired, gone, |message| message.expired(now));
         }
-        if state.unserved_since != 0 && now - state.unserved_since >= limits.grace_ms {
+        // A queue can be younger than the tick, whose `now` it is.
+        if state.unserved_since != 0 && now.saturating_sub(state.unserved_since) >= limits.grace_ms {
             // Members that are away but will be back keep their messages;
             // callers that wait for an answer get one.
             let deserted = state.members.is_empty();

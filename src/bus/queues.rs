@@ -17,6 +17,7 @@ use super::outbound::Grant;
 use super::queue::{GivenUp, Queue, QueueInfo, Refused};
 use super::session::Session;
 use super::settings::Queues as Limits;
+use super::topics::TooManyFilters;
 use super::tree::FilterTree;
 
 #[derive(Default)]
@@ -56,12 +57,19 @@ impl Default for Table {
 
 impl Queues {
     /// Makes `session` a member of the queue (group, filter), which is made if
-    /// there is none.
-    pub fn join(&self, group: &str, filter: &str, session: &Arc<Session>, grant: Grant) -> Arc<Queue> {
+    /// there is none and fewer than `max` are there.
+    pub fn join(
+        &self,
+        group: &str,
+        filter: &str,
+        session: &Arc<Session>,
+        grant: Grant,
+        max: usize,
+    ) -> Result<Arc<Queue>, TooManyFilters> {
         loop {
-            let queue = self.get_or_make(group, filter);
+            let queue = self.get_or_make(group, filter, max)?;
             if queue.join(session, grant) {
-                return queue;
+                return Ok(queue);
             }
             self.remove(&queue);
         }
@@ -73,17 +81,20 @@ impl Queues {
         queue.adopt(early, batch, gone);
     }
 
-    fn get_or_make(&self, group: &str, filter: &str) -> Arc<Queue> {
+    fn get_or_make(&self, group: &str, filter: &str, max: usize) -> Result<Arc<Queue>, TooManyFilters> {
         let mut table = self.table.write();
         let name = (group.into(), filter.into());
         if let Some(queue) = table.by_name.get(&name) {
-            return Arc::clone(queue);
+            return Ok(Arc::clone(queue));
+        }
+        if table.by_name.len() >= max {
+            return Err(TooManyFilters);
         }
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
         let queue = Arc::new(Queue::new(key, group, filter));
         table.by_topic.insert(filter, key, Arc::clone(&queue));
         table.by_name.insert(name, Arc::clone(&queue));
-        queue
+        Ok(queue)
     }
 
     pub fn leave(&self, queue: &Arc<Queue>, session: u64) {
@@ -192,13 +203,18 @@ impl Early {
     /// Takes out all messages on topics that `filter` matches.
     fn take(&mut self, filter: &str) -> Vec<Arc<Message>> {
         let mut taken = Vec::new();
-        self.topics.retain(|topic, kept| {
-            let take = mqtt::matches(filter, topic);
-            if take {
-                taken.extend(kept.drain(..).map(|(_, message)| message));
-            }
-            !take
-        });
+        if !filter.contains(['+', '#']) {
+            // A look-up: clients choose how many topics there are to look through.
+            taken.extend(self.topics.remove(filter).into_iter().flatten().map(|(_, message)| message));
+        } else {
+            self.topics.retain(|topic, kept| {
+                let take = mqtt::matches(filter, topic);
+                if take {
+                    taken.extend(kept.drain(..).map(|(_, message)| message));
+                }
+                !take
+            });
+        }
         self.messages -= taken.len();
         self.bytes -= taken.iter().map(|message| message.size()).sum::<usize>();
         taken
@@ -210,7 +226,8 @@ impl Early {
             kept.retain(|(since, message)| {
                 let why = match message.expired(now) {
                     true => Undeliverable::Expired,
-                    false if now - since >= grace_ms => Undeliverable::Unserved,
+                    // It may have come since the tick began, whose `now` it is.
+                    false if now.saturating_sub(*since) >= grace_ms => Undeliverable::Unserved,
                     false => return true,
                 };
                 *messages -= 1;
@@ -220,5 +237,23 @@ impl Early {
             });
             !kept.is_empty()
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_after_the_tick_began_is_not_given_up() {
+        let limits = Limits::default();
+        let queues = Queues::default();
+        assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000, &limits));
+        let queue = queues.get_or_make("g", "req/backend/b", 1).expect("the first");
+        queue
+            .offer(&Publication::new("req/backend/b", &[], b"y"), &limits, &mut Batch::new(), &mut GivenUp::new())
+            .expect("an empty queue");
+        // The tick's time was taken before both of them came.
+        assert!(queues.sweep(0, &limits, &mut Batch::new()).is_empty());
     }
 }

@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::common::Common;
 use super::link::{Control, Farewell};
 use super::message::{Message, Publication};
-use super::outbound::{Acked, Grant, Offered, Outbound, Terms};
+use super::outbound::{Acked, Grant, Offered, Outbound, Pending, Terms};
 use super::queue::Queue;
 use super::will::Will;
 
@@ -62,6 +62,13 @@ pub struct Subscription {
     pub grant: Grant,
 }
 
+impl State {
+    /// Bytes of the filters that it has and of one more.
+    pub fn filter_bytes(&self, more: &str) -> usize {
+        self.subscriptions.iter().map(|subscription| subscription.filter.len()).sum::<usize>() + more.len()
+    }
+}
+
 impl Session {
     pub fn new(key: u64, id: Arc<str>, account: Arc<Account>, common: Arc<Common>) -> Session {
         Session {
@@ -99,6 +106,27 @@ impl Session {
         self.out.lock().link.is_some()
     }
 
+    /// Counts what is held for the client, which is away from now on.
+    pub fn count_away(&self, state: &State, out: &mut Outbound) {
+        let will = state.will.as_ref().map_or(0, |will| will.size());
+        // In the session, in the topic engine, and in the key of a queue.
+        let filters: usize = state.subscriptions.iter().map(|subscription| 3 * subscription.filter.len()).sum();
+        let bytes = will + filters + out.message_bytes();
+        out.away_bytes = Some(bytes);
+        self.common.away_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The client is back, or the session has ended.
+    pub fn uncount_away(&self, out: &mut Outbound) {
+        let bytes = out.away_bytes.take().unwrap_or_default();
+        self.common.away_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether `control` is still the session's connection.
+    pub fn has_link(&self, control: &Arc<Control>) -> bool {
+        self.out.lock().link.as_ref().is_some_and(|link| Arc::ptr_eq(&link.control, control))
+    }
+
     /// Sends a message to the client, or keeps it for it.
     pub fn deliver(self: &Arc<Self>, publication: &Publication<'_>, terms: Terms<'_>, batch: &mut Batch) -> Offered {
         let limits = &self.common.settings;
@@ -110,6 +138,15 @@ impl Session {
             (limits.sessions.max_held_messages, limits.sessions.max_held_bytes)
         };
         let offered = out.offer(publication, terms, limit);
+        if offered == Offered::Taken
+            && let Some(held) = &mut out.away_bytes
+        {
+            // What goes to many is held once for all of them.
+            let own = publication.topic.starts_with("priv/");
+            let bytes = if own { publication.message().size() } else { size_of::<Pending>() };
+            *held += bytes;
+            self.common.away_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
         self.publish_room(&out);
         let control = out.link.as_ref().map(|link| Arc::clone(&link.control));
         drop(out);
@@ -167,6 +204,14 @@ impl Session {
         if out.link.as_ref().is_some_and(|link| Arc::ptr_eq(&link.control, control)) {
             write(&mut out.wire);
             batch.touch(self);
+            // Whoever asks without end and reads nothing is not waited for.
+            // Twice, since messages may have filled it once.
+            let full = out.wire.len() > self.common.settings.connections.max_backlog_bytes.saturating_mul(2);
+            drop(out);
+            if full && !control.is_ending() {
+                self.common.stats.slow_disconnects.add(1);
+                self.end_link(control, Reason::QuotaExceeded, "the client does not read what it is answered");
+            }
         }
     }
 

@@ -1,8 +1,7 @@
 //! All sessions of a bus, by client id: who gets which session at CONNECT, and
 //! what becomes of it when the connection goes.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -19,8 +18,15 @@ use super::batch::Batch;
 use super::clock;
 use super::link::{Control, Farewell, Link};
 use super::queue::{GivenUp, Queue};
-use super::session::Session;
+use super::session::{Session, State};
 use super::will::Will;
+
+/// Clients that are away and have all of `max_held_bytes` held for them; all
+/// that are away may have as many bytes together,
+const FULL_AWAY: usize = 16;
+
+/// or so many.
+const LEAST_AWAY_BYTES: usize = 16 * 1024 * 1024;
 
 /// When a session ends whose client is away, its key, and its client id.
 type Away = (u64, u64, Arc<str>);
@@ -29,8 +35,9 @@ type Away = (u64, u64, Arc<str>);
 pub struct SessionTable {
     by_id: DashMap<Arc<str>, Arc<Session>, RandomState>,
     next_key: AtomicU64,
-    /// Sessions without a connection, by the time that they end.
-    away: Mutex<BinaryHeap<Reverse<Away>>>,
+    /// Sessions without a connection, by the time that they end. Locked after
+    /// their `state`, so that it has those that are away and no others.
+    away: Mutex<BTreeSet<Away>>,
     away_count: AtomicUsize,
 }
 
@@ -100,7 +107,7 @@ impl Bus {
                     return Err(Reason::NotAuthorized);
                 }
                 back = self.take_over(&old);
-                if attach.clean_start || old.state.lock().expiry_s == 0 {
+                if attach.clean_start || !self.outlives_connection(&old.state.lock()) {
                     let new = self.new_session(&attach);
                     entry.insert(Arc::clone(&new));
                     ended = Some(old);
@@ -131,6 +138,10 @@ impl Bus {
         Ok(session)
     }
 
+    fn outlives_connection(&self, state: &State) -> bool {
+        state.expiry_s.min(self.limits().sessions.max_expiry_s) > 0
+    }
+
     fn new_session(&self, attach: &Attach) -> Arc<Session> {
         let key = self.0.sessions.next_key.fetch_add(1, Ordering::Relaxed);
         let (id, account) = (Arc::clone(&attach.id), Arc::clone(&attach.account));
@@ -155,16 +166,14 @@ impl Bus {
     /// Gives back the will of the connection taken over, if it is to be sent.
     fn start_link(&self, session: &Arc<Session>, attach: Attach, present: bool) -> Option<Box<Will>> {
         let mut state = session.state.lock();
-        if state.expires_at != 0 {
-            state.expires_at = 0;
-            self.0.sessions.away_count.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.no_longer_away(session, &mut state);
         state.expiry_s = attach.expiry_s;
         // The client is back before the delay of its will is over: the will is
         // not sent [MQTT-3.1.3-9]. One without delay is.
         drop(self.0.wills.take(session.key));
         let left = std::mem::replace(&mut state.will, attach.will);
         let mut out = session.out();
+        session.uncount_away(&mut out);
         let version = attach.link.version;
         let connack = Connack { session_present: present, ..attach.connack };
         out.wire.clear();
@@ -175,6 +184,15 @@ impl Bus {
         self.0.common.stats.expired.add(dropped as u64);
         session.publish_room(&out);
         left.filter(|will| will.delay_s == 0)
+    }
+
+    fn no_longer_away(&self, session: &Session, state: &mut State) {
+        let expires_at = std::mem::take(&mut state.expires_at);
+        if expires_at != 0 {
+            let table = &self.0.sessions;
+            table.away.lock().remove(&(expires_at, session.key, Arc::clone(&session.id)));
+            table.away_count.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// The connection `control` is over.
@@ -199,51 +217,65 @@ impl Bus {
             state.will = None;
         }
         let expiry_s = state.expiry_s.min(self.limits().sessions.max_expiry_s);
-        if expiry_s == 0 {
+        if !self.outlives_connection(&state) {
             drop(state);
             self.0.sessions.by_id.remove_if(&session.id, |_, other| other.key == session.key);
             self.give_back(back, gone != Gone::Properly, batch);
             self.end_session(session, batch);
             return;
         }
+        session.count_away(&state, &mut session.out());
         let now = clock::now_ms();
         state.expires_at = now + expiry_s as u64 * 1000;
         let expires_at = state.expires_at;
-        let will = state.will.take();
         let table = &self.0.sessions;
+        table.away.lock().insert((expires_at, session.key, Arc::clone(&session.id)));
         let away = table.away_count.fetch_add(1, Ordering::Relaxed) + 1;
-        drop(state);
-        self.give_back(back, gone != Gone::Properly, batch);
-        table.away.lock().push(Reverse((expires_at, session.key, Arc::clone(&session.id))));
-        match will {
-            Some(will) if will.delay_s == 0 => self.publish_will(&will, session.key, batch),
-            Some(will) => {
+        let will = match state.will.take() {
+            Some(will) if will.delay_s > 0 => {
                 let due = now + will.delay_s as u64 * 1000;
                 self.0.wills.add(session.key, due.min(expires_at), will);
+                None
             }
-            None => {}
+            will => will,
+        };
+        drop(state);
+        self.give_back(back, gone != Gone::Properly, batch);
+        if let Some(will) = will {
+            self.publish_will(&will, session.key, batch);
         }
         if away > self.limits().sessions.max_away {
             self.end_earliest_away(batch);
         }
+        self.bound_away_bytes(batch);
     }
 
-    /// Too many sessions wait: ends the one that would end first.
-    fn end_earliest_away(&self, batch: &mut Batch) {
+    /// Ends sessions until those that are away hold no more bytes than may be.
+    fn bound_away_bytes(&self, batch: &mut Batch) {
+        let max = self.limits().sessions.max_held_bytes.saturating_mul(FULL_AWAY).max(LEAST_AWAY_BYTES);
+        while self.0.common.away_bytes.load(Ordering::Relaxed) > max && self.end_earliest_away(batch) {}
+    }
+
+    /// Too many sessions wait: ends the one that would end first. False: none
+    /// is left.
+    fn end_earliest_away(&self, batch: &mut Batch) -> bool {
         loop {
-            let Some(Reverse((at, key, id))) = self.0.sessions.away.lock().pop() else { return };
+            let Some((at, key, id)) = self.0.sessions.away.lock().pop_first() else { return false };
             if self.end_away(&id, key, at, batch) {
-                return;
+                return true;
             }
         }
     }
 
     /// Ends sessions whose client has been away for too long.
     pub(super) fn expire_sessions(&self, now: u64, batch: &mut Batch) {
+        self.bound_away_bytes(batch);
         loop {
             let mut away = self.0.sessions.away.lock();
-            let Some(Reverse((at, key, id))) = away.peek().filter(|next| next.0.0 <= now).cloned() else { return };
-            away.pop();
+            if away.first().is_none_or(|next| next.0 > now) {
+                return;
+            }
+            let Some((at, key, id)) = away.pop_first() else { return };
             drop(away);
             self.end_away(&id, key, at, batch);
         }
@@ -259,7 +291,6 @@ impl Bus {
         });
         match gone {
             Some((_, session)) => {
-                self.0.sessions.away_count.fetch_sub(1, Ordering::Relaxed);
                 self.end_session(&session, batch);
                 true
             }
@@ -271,13 +302,16 @@ impl Bus {
     fn end_session(&self, session: &Arc<Session>, batch: &mut Batch) {
         let mut state = session.state.lock();
         state.ended = true;
+        self.no_longer_away(session, &mut state);
         self.leave_all(session, &mut state);
         let will = state.will.take().or_else(|| self.0.wills.take(session.key));
         drop(state);
         // QoS 2 work goes to nobody else [MQTT-4.8.2-5].
-        for queue in session.out().forget_work() {
-            queue.acknowledged();
-        }
+        let mut out = session.out();
+        session.uncount_away(&mut out);
+        let forgotten = out.forget_work();
+        drop(out);
+        forgotten.iter().for_each(|queue| queue.acknowledged());
         if let Some(will) = will {
             self.publish_will(&will, session.key, batch);
         }
@@ -308,5 +342,31 @@ impl Bus {
         for message in homeless {
             self.publish_again(&message, batch);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{Hooks, Settings};
+    use crate::mqtt::{Connect, next_frame};
+
+    #[test]
+    fn a_client_that_comes_and_goes_leaves_one_entry_among_those_away() {
+        let bus = Bus::new("b", Settings::sample_frontend(), Hooks::default()).expect("a bus");
+        // Session expiry 60 s.
+        let connect = b"\x10\x25\0\x04MQTT\x05\xc0\0\0\x05\x11\0\0\0\x3c\0\x01c\0\x08frontend\0\x06abc123";
+        let mut batch = Batch::new();
+        for _ in 0..20 {
+            let frame = next_frame(connect, 100).expect("well formed").expect("whole");
+            let connect = Connect::decode(&frame).expect("well formed");
+            let control = Arc::new(Control::new(([127, 0, 0, 1], 1).into(), "t", None));
+            let Ok(admitted) = bus.connect(connect, &control, &mut batch) else { panic!("let in") };
+            assert_eq!((bus.sessions_away(), bus.0.sessions.away.lock().len()), (0, 0));
+            bus.detach(&admitted.session, &control, Gone::Broken, &mut batch);
+            assert_eq!((bus.sessions_away(), bus.0.sessions.away.lock().len()), (1, 1));
+        }
+        bus.expire_sessions(clock::now_ms() + 61_000, &mut batch);
+        assert_eq!((bus.sessions(), bus.0.sessions.away.lock().len()), (0, 0));
     }
 }

@@ -11,6 +11,12 @@ use super::outbound::Grant;
 use super::queue::{GivenUp, Queue};
 use super::session::{Session, State, Subscription};
 
+/// Bytes of all filters of one client: those of a usual length, or a single
+/// one of the greatest.
+fn max_bytes(max_subscriptions: usize) -> usize {
+    max_subscriptions.saturating_mul(256).max(u16::MAX as usize)
+}
+
 /// Where a filter leads.
 enum Place<'a> {
     Queue {
@@ -100,13 +106,16 @@ impl Bus {
             return Err(Reason::UnspecifiedError);
         }
         let known = state.subscriptions.iter().position(|s| *s.filter == *wanted.filter);
-        if known.is_none() && state.subscriptions.len() >= self.limits().connections.max_subscriptions {
+        let max = self.limits().connections.max_subscriptions;
+        if known.is_none() && (state.subscriptions.len() >= max || state.filter_bytes(wanted.filter) > max_bytes(max)) {
             return Err(Reason::QuotaExceeded);
         }
         let shared = matches!(place, Place::Queue { .. });
         match place {
             Place::Queue { group, filter } => {
-                let queue = self.0.queues.join(group, filter, session, grant);
+                let max = self.limits().topics.max_filters;
+                let joined = self.0.queues.join(group, filter, session, grant, max);
+                let queue = joined.map_err(|_| Reason::QuotaExceeded)?;
                 let mut queues = session.queues.write();
                 if !queues.iter().any(|other| other.key == queue.key) {
                     queues.push(queue);

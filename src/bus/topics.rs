@@ -99,7 +99,8 @@ impl TopicEngine for SubscriptionTree {
         });
         overlapping.sort_unstable_by_key(|subscriber| subscriber.session.key);
         for same in overlapping.chunk_by(|a, b| a.session.key == b.session.key) {
-            reached += deliver_once(same, publication, batch);
+            let grants: Vec<_> = same.iter().map(|subscriber| &subscriber.grant).collect();
+            reached += deliver_once(&same[0].session, publication, &grants, batch);
         }
         reached
     }
@@ -125,20 +126,25 @@ pub fn deliver(session: &Arc<Session>, publication: &Publication<'_>, grant: &Gr
 }
 
 /// Delivers one copy for all overlapping subscriptions of a session: with the
-/// highest QoS and all identifiers [MQTT-3.3.4-2] [MQTT-3.3.4-3].
-fn deliver_once(subscribers: &[&Subscriber], publication: &Publication<'_>, batch: &mut Batch) -> usize {
-    let [first, rest @ ..] = subscribers else { return 0 };
+/// highest QoS and all identifiers [MQTT-3.3.4-2] [MQTT-3.3.4-3]; 1 if it was
+/// taken.
+pub fn deliver_once(
+    session: &Arc<Session>,
+    publication: &Publication<'_>,
+    grants: &[&Grant],
+    batch: &mut Batch,
+) -> usize {
+    let [first, rest @ ..] = grants else { return 0 };
     if rest.is_empty() {
-        return deliver(&first.session, publication, &first.grant, batch);
+        return deliver(session, publication, first, batch);
     }
-    let grants = || subscribers.iter().map(|subscriber| &subscriber.grant);
-    let mut ids: Vec<u32> = grants().map(|grant| grant.subscription_id).filter(|id| *id != 0).collect();
+    let mut ids: Vec<u32> = grants.iter().map(|grant| grant.subscription_id).filter(|id| *id != 0).collect();
     ids.sort_unstable();
     ids.dedup();
     let terms = Terms {
-        qos: publication.qos.min(grants().map(|grant| grant.qos).max().unwrap_or_default()),
-        retain: publication.retain && grants().any(|grant| grant.retain_as_published),
+        qos: publication.qos.min(grants.iter().map(|grant| grant.qos).max().unwrap_or_default()),
+        retain: publication.retain && grants.iter().any(|grant| grant.retain_as_published),
         subscription_ids: &ids,
     };
-    (first.session.deliver(publication, terms, batch) == Offered::Taken) as usize
+    (session.deliver(publication, terms, batch) == Offered::Taken) as usize
 }

@@ -1,8 +1,7 @@
 //! Wills: what a client wants said when it is gone without a goodbye, and
 //! those of them that wait for their delay [MQTT-3.1.3-9].
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
 use ahash::AHashMap;
 use parking_lot::Mutex;
@@ -38,6 +37,11 @@ impl From<mqtt::Will> for Will {
 }
 
 impl Will {
+    /// Bytes of what the client has said.
+    pub fn size(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
+
     /// The message; its expiry counts from now.
     pub fn publication(&self, publisher: u64) -> Publication<'_> {
         let mut publication = Publication::new(&self.topic, &self.properties, &self.payload);
@@ -56,35 +60,60 @@ pub struct DelayedWills(Mutex<Delayed>);
 #[derive(Default)]
 struct Delayed {
     wills: AHashMap<u64, (u64, Box<Will>)>,
-    due: BinaryHeap<Reverse<(u64, u64)>>,
+    /// One for each of them: when, and whose.
+    due: BTreeSet<(u64, u64)>,
 }
 
 impl DelayedWills {
     pub fn add(&self, session: u64, due: u64, will: Box<Will>) {
         let mut delayed = self.0.lock();
-        delayed.wills.insert(session, (due, will));
-        delayed.due.push(Reverse((due, session)));
+        if let Some((before, _)) = delayed.wills.insert(session, (due, will)) {
+            delayed.due.remove(&(before, session));
+        }
+        delayed.due.insert((due, session));
     }
 
     /// The client is back, or its session has ended.
     pub fn take(&self, session: u64) -> Option<Box<Will>> {
-        self.0.lock().wills.remove(&session).map(|(_, will)| will)
+        let mut delayed = self.0.lock();
+        let (due, will) = delayed.wills.remove(&session)?;
+        delayed.due.remove(&(due, session));
+        Some(will)
     }
 
     /// Wills whose time has come, with the keys of their sessions.
     pub fn due(&self, now: u64) -> Vec<(u64, Box<Will>)> {
         let mut delayed = self.0.lock();
         let mut out = Vec::new();
-        while let Some(Reverse((due, session))) = delayed.due.peek().copied() {
-            if due > now {
-                break;
-            }
-            delayed.due.pop();
-            // A later will of the same session has an entry of its own.
-            if delayed.wills.get(&session).is_some_and(|(at, _)| *at == due) {
-                out.extend(delayed.wills.remove(&session).map(|(_, will)| (session, will)));
-            }
+        while let Some((_, session)) = delayed.due.first().copied().filter(|(due, _)| *due <= now) {
+            delayed.due.pop_first();
+            out.extend(delayed.wills.remove(&session).map(|(_, will)| (session, will)));
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_comes_back_leaves_no_will_behind() {
+        let wills = DelayedWills::default();
+        for due in 1..100 {
+            let will = Will {
+                topic: "a".into(),
+                properties: Vec::new(),
+                payload: Vec::new(),
+                qos: QoS::AtMostOnce,
+                retain: false,
+                delay_s: 1,
+                message_expiry_s: None,
+            };
+            wills.add(7, due, Box::new(will));
+            assert!(wills.take(7).is_some());
+        }
+        assert!(wills.0.lock().due.is_empty());
+        assert!(wills.due(1_000).is_empty());
     }
 }

@@ -81,6 +81,7 @@ impl Connect {
                 return Err(DecodeError::new(Reason::UnsupportedProtocolVersion, NAME, detail));
             }
         };
+        frame.check_length(version)?;
         let bits = reader.u8("connect flags")?;
         check_flags(version, bits)?;
         let clean_start = bits & flags::CLEAN != 0;
@@ -119,8 +120,12 @@ impl Connect {
 
     /// The version of a CONNECT that may not decode otherwise, so that it can
     /// be refused in words that the client knows. Versions from 6 on are
-    /// answered as 5, those before 4 as 3.1.1.
+    /// answered as 5, those before 4 as 3.1.1. `None`: it is no CONNECT, or ends
+    /// before its version.
     pub fn sniff_version(frame: &Frame<'_>) -> Option<Version> {
+        if frame.first >> 4 != 1 {
+            return None;
+        }
         let mut reader = Reader::new(NAME, frame.body);
         reader.binary("protocol name").ok()?;
         let level = reader.u8("protocol version").ok()?;

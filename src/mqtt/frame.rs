@@ -1,6 +1,6 @@
 //! Where a packet begins and ends: the fixed header (section 2.1).
 
-use super::{DecodeError, Reason};
+use super::{DecodeError, Reason, Version};
 
 /// A whole packet in a buffer.
 #[derive(Clone, Copy, Debug)]
@@ -13,12 +13,24 @@ pub struct Frame<'a> {
     pub len: usize,
 }
 
+impl Frame<'_> {
+    /// In MQTT 5 the remaining length is in its shortest form [MQTT-1.5.5-1];
+    /// 3.1.1 does not say so.
+    #[inline]
+    pub(super) fn check_length(&self, version: Version) -> Result<(), DecodeError> {
+        if version == Version::V5 && self.len != 1 + varint_len(self.body.len()) + self.body.len() {
+            return Err(DecodeError::malformed(name(self.first), "remaining length is not in its shortest form"));
+        }
+        Ok(())
+    }
+}
+
 pub const PINGRESP: [u8; 2] = [0xD0, 0];
 
 /// The packet that `buf` begins with; `None`: its rest has not come yet.
 ///
 /// # Errors
-/// A remaining length of more than four bytes [MQTT-1.5.5-1], or a packet of
+/// A remaining length of more than four bytes, or a packet of
 /// more than `max_packet` bytes: known from its header, before it is here.
 #[inline]
 pub fn next_frame(buf: &[u8], max_packet: u32) -> Result<Option<Frame<'_>>, DecodeError> {

@@ -23,6 +23,7 @@ pub enum Packet<'a> {
 /// the wrong place, or is only for a server to send.
 #[inline]
 pub fn decode<'a>(version: Version, frame: &Frame<'a>) -> Result<Packet<'a>, DecodeError> {
+    frame.check_length(version)?;
     let kind = frame.first >> 4;
     if kind == 3 {
         return Publish::decode(version, frame).map(Packet::Publish);

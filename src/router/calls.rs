@@ -40,6 +40,9 @@ struct Call<'a> {
     params: Value,
 }
 
+/// Longest parameter that names something, in bytes.
+const MAX_NAME: usize = 1024;
+
 /// A parameter that can't be.
 struct BadParam(String);
 
@@ -142,6 +145,10 @@ impl Calls {
 fn string<'p>(params: &'p Value, name: &str) -> Result<Option<&'p str>, String> {
     match &params[name] {
         Value::Null => Ok(None),
+        // It has to fit into a property or a topic.
+        Value::String(text) if text.len() > MAX_NAME => {
+            Err(format!("{name} has {} bytes, at most {MAX_NAME} are allowed", text.len()))
+        }
         Value::String(text) => Ok(Some(text)),
         other => Err(format!("{name} {other} is not a string")),
     }
