@@ -209,6 +209,9 @@ fn explain(request: &Request, failure: &Failure) -> (u8, String) {
         Failure::Call(CallError::ConnectionLost) => {
             (4, format!("skep call: the connection to {url} was lost before {method} answered"))
         }
+        Failure::Call(error @ (CallError::Refused(_) | CallError::Ended(_))) => {
+            (4, format!("skep call: {method} can't be called at {url} as user {user:?}: {error}"))
+        }
         // What the client refuses to send.
         Failure::Call(error) => (2, format!("skep call: {error}")),
     }

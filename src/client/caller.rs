@@ -1,88 +1,143 @@
 //! Calls: a request out, its response back, by id.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flate2::read::ZlibDecoder;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Filter, PublishProperties};
+use bytes::Bytes;
+use rand::RngExt;
+use rumqttc::v5::mqttbytes::v5::{Filter, PubAckReason, PublishProperties};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use super::connection::{Connection, Incoming};
-use super::error::{CallError, ConnectError, RpcError};
+use super::connection::{Connection, words};
+use super::error::{CallError, ConnectError};
+use super::inbox::{Inbox, Work};
+use super::link::{Fate, HandOverError, Message};
+use super::listeners::Listeners;
+use super::names::Method;
 use super::options::{Options, Side};
+use super::rpc::{Call, RpcError};
 
-/// How long a call waits for its answer unless told otherwise.
-const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Calls services, on a frontend through the router or on a backend directly.
-/// Cheap to clone; the connection ends with the last clone.
+/// Calls services, on a frontend through the router or on a backend directly;
+/// notifies, and listens to notifications. Cheap to clone; the connection ends
+/// with the last clone.
+///
+/// # When the connection is lost
+/// It is made again, with pauses that grow from 0.1 s to 10 s, and subscribes
+/// to what it was subscribed to. Of the calls at that time,
+/// - those that were not sent yet wait for the next connection, as do calls made
+///   meanwhile; for as long as their timeout allows;
+/// - those that were sent fail with [`CallError::ConnectionLost`]: whether the
+///   service has them is not known, and nothing is done twice unasked.
+///
+/// What waits expires with its timeout, in our queue and in the bus's: a
+/// service does not begin a call that its caller has given up.
+///
+/// A connection that another one with our client id has taken over is not made
+/// again, see [`ConnectError::TakenOver`].
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client {
+    inner: Arc<Inner>,
+    /// In whose name calls are made.
+    caller: Option<Arc<Caller>>,
+}
 
 struct Inner {
     connection: Connection,
+    inbox: Arc<Inbox>,
     options: Options,
     next_id: AtomicU64,
-    waiting: Waiting,
 }
 
-/// Calls that wait for their answers. Locked for a moment only, never across
-/// an await.
-type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value, CallError>>>>>;
-
-#[derive(Serialize)]
-struct Call<'a> {
-    jsonrpc: &'static str,
-    id: u64,
-    method: &'a str,
-    /// Left out if there are none.
-    #[serde(skip_serializing_if = "Value::is_null")]
-    params: Value,
+/// Somebody whose request a worker serves.
+#[derive(Debug, Default)]
+pub(super) struct Caller {
+    pub id: Option<String>,
+    pub auth: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    id: Option<u64>,
-    #[serde(default, deserialize_with = "present")]
-    result: Option<Value>,
-    error: Option<RpcError>,
-}
-
-/// Keeps a result of `null` apart from no result.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
+/// What a connection is to serve.
+pub(super) struct Serves {
+    pub receive_maximum: u16,
+    pub filters: Vec<String>,
+    pub work: mpsc::UnboundedSender<Work>,
 }
 
 impl Client {
     /// Connects; comes back when calls can be made.
     ///
     /// # Errors
-    /// The bus can't be reached, or does not let us in.
+    /// The bus can't be reached, or does not let us in. Only at first: a
+    /// connection that is lost later is made again.
     pub async fn connect(options: Options) -> Result<Client, ConnectError> {
-        let waiting = Waiting::default();
-        let (send, receive) = mpsc::unbounded_channel();
-        let mailbox = Filter::new(format!("priv/{}", options.id()), QoS::AtLeastOnce);
-        let connection = Connection::open(&options, None, vec![mailbox], send).await?;
-        tokio::spawn(answers(receive, Arc::clone(&waiting)));
-        Ok(Client(Arc::new(Inner { connection, options, next_id: AtomicU64::new(1), waiting })))
+        Client::open(options, None).await
     }
 
-    /// Calls `{service}.{method}` and waits up to 60 s for the result.
+    pub(super) async fn open(options: Options, serves: Option<Serves>) -> Result<Client, ConnectError> {
+        let receive_maximum = serves.as_ref().map(|serves| serves.receive_maximum);
+        let serves = serves.map(|serves| (serves.work, serves.filters));
+        let inbox = Arc::new(Inbox::new(options.id(), options.max_payload, serves));
+        let connection = Connection::open(&options, receive_maximum, Arc::clone(&inbox)).await?;
+        // An answer to somebody who had our client id before us is not ours.
+        let next_id = AtomicU64::new(rand::rng().random::<u32>().into());
+        Ok(Client { inner: Arc::new(Inner { connection, inbox, options, next_id }), caller: None })
+    }
+
+    /// Our client id, which on a frontend is the session's secret.
+    pub fn id(&self) -> &str {
+        self.options().id()
+    }
+
+    /// Whether the connection is up now.
+    pub fn is_connected(&self) -> bool {
+        self.connection().link_now().is_some()
+    }
+
+    /// Leaves, for all clones: sends what waits, says goodbye to the bus, and
+    /// makes no other connection. Calls in flight fail.
+    pub async fn close(&self) {
+        self.connection().close().await;
+    }
+
+    /// The same client, with authorization data that its calls and notifications
+    /// carry. Services of a backend may ask for it; what a client of a frontend
+    /// says of itself is not passed on.
+    pub fn with_auth(&self, auth: &str) -> Client {
+        self.on_behalf_of(Caller { id: None, auth: Some(auth.into()) })
+    }
+
+    pub(super) fn on_behalf_of(&self, caller: Caller) -> Client {
+        Client { inner: Arc::clone(&self.inner), caller: Some(Arc::new(caller)) }
+    }
+
+    /// Calls `{service}.{method}` and waits for the result for up to the
+    /// [call timeout](Options::call_timeout).
+    ///
+    /// ```no_run
+    /// # async fn example(client: skep::client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use skep::client::{CallError, RpcError};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Login<'a> { username: &'a str, password: &'a str }
+    ///
+    /// match client.call("myapp.auth.login", Login { username: "ann", password: "x" }).await {
+    ///     Ok(()) => println!("welcome"),
+    ///     Err(CallError::Rpc(error)) if error.code == RpcError::NOT_AUTHORIZED => println!("no"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn call<P: Serialize, R: DeserializeOwned>(&self, method: &str, params: P) -> Result<R, CallError> {
-        self.call_within(TIMEOUT, method, params).await
+        self.call_within(self.options().call_timeout, method, params).await
     }
 
     /// Like [`Client::call`], with another limit on the time.
@@ -95,104 +150,155 @@ impl Client {
         method: &str,
         params: P,
     ) -> Result<R, CallError> {
-        let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
         let span = tracing::debug_span!("call", id, method);
-        let answer = self.send(id, time, method, params).instrument(span).await?;
+        let mut request = self.request(Some(id), method, params)?;
+        request.properties.message_expiry_interval = Some(whole_seconds(time));
+        let answer = self.within(time, self.exchange(id, request)).instrument(span).await?;
         serde_json::from_value(answer).map_err(CallError::Result)
     }
 
-    async fn send<P: Serialize>(&self, id: u64, time: Duration, method: &str, params: P) -> Result<Value, CallError> {
-        let Some((service, _)) = method.rsplit_once('.') else { return Err(CallError::Method(method.into())) };
-        let params = serde_json::to_value(params).map_err(CallError::Params)?;
-        let call = Call { jsonrpc: "2.0", id, method, params };
-        let payload = serde_json::to_vec(&call).map_err(CallError::Params)?;
-        let options = &self.0.options;
+    /// Has a service do something without an answer. Comes back when the bus has
+    /// taken the request; it is then done once, or, if a worker dies over it,
+    /// once more.
+    ///
+    /// # Errors
+    /// It was not taken, see [`CallError`].
+    pub async fn fire<P: Serialize>(&self, method: &str, params: P) -> Result<(), CallError> {
+        let request = self.request(None, method, params)?;
+        self.publish(request).await
+    }
+
+    fn request<P: Serialize>(&self, id: Option<u64>, method: &str, params: P) -> Result<Message, CallError> {
+        let options = self.options();
+        let name = Method::parse(method).ok_or_else(|| CallError::Method(method.into()))?;
+        let payload = Call::payload(id, method, params).map_err(CallError::Params)?;
         let role = &options.backend_role;
-        let service_topic = format!("req/{role}/{}", service.replace('.', "/"));
-        let mut properties =
-            PublishProperties { response_topic: Some(format!("priv/{}", options.id())), ..Default::default() };
-        let topic = match options.side {
-            Side::Backend => service_topic,
-            Side::Frontend => {
-                properties.user_properties.push(("fwd_to".into(), service_topic));
-                format!("req/{role}-{}", 1 + id % options.lanes as u64)
-            }
+        let service = name.request_topic(role);
+        let mut message = match options.side {
+            Side::Backend => self.message(service, payload, None),
+            Side::Frontend => self.message(format!("req/{role}-{}", self.lane()), payload, Some(service)),
         };
-        let (done, answer) = oneshot::channel();
-        lock(&self.0.waiting).insert(id, done);
-        // Whatever way this ends, the call waits no longer.
-        let _guard = Guard { id, waiting: &self.0.waiting };
-        let answered = timeout(time, async {
-            let sent =
-                self.0.connection.mqtt.publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties);
-            sent.await.map_err(|_| CallError::ConnectionLost)?;
-            answer.await.unwrap_or(Err(CallError::ConnectionLost))
-        });
-        answered.await.unwrap_or(Err(CallError::Timeout(time)))
+        message.properties.response_topic = Some(format!("priv/{}", options.id()));
+        Ok(message)
     }
-}
 
-struct Guard<'a> {
-    id: u64,
-    waiting: &'a Waiting,
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        lock(self.waiting).remove(&self.id);
-    }
-}
-
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Result<Value, CallError>>>> {
-    // The map is whole after any panic: each change of it is one step.
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Gives each answer to the call that waits for it.
-async fn answers(mut incoming: mpsc::UnboundedReceiver<Incoming>, waiting: Waiting) {
-    while let Some(event) = incoming.recv().await {
-        let publish = match event {
-            Incoming::Publish(publish) => publish,
-            Incoming::Lost => {
-                lock(&waiting).drain().for_each(|(_, done)| drop(done.send(Err(CallError::ConnectionLost))));
-                continue;
-            }
-        };
-        // Anything without an id is a push, for which nobody listens here.
-        let payload = inflated(&publish.payload);
-        let Ok(Answer { id: Some(id), result, error }) = serde_json::from_slice(&payload) else { continue };
-        let Some(done) = lock(&waiting).remove(&id) else { continue };
-        let outcome = match (result, error) {
-            (_, Some(error)) => Err(CallError::Rpc(error)),
-            (Some(result), None) => Ok(result),
-            (None, None) => Err(CallError::Rpc(RpcError::new(
-                RpcError::INVALID_REQUEST,
-                "the response has neither result nor error",
-            ))),
-        };
-        // The call may have timed out meanwhile.
-        let _ = done.send(outcome);
-    }
-}
-
-/// First byte of zlib data, which no JSON begins with.
-const ZLIB: u8 = 0x78;
-
-/// Most bytes that a compressed response may become.
-const MAX_INFLATED: u64 = 256 * 1024 * 1024;
-
-/// The payload of a response, which a worker may have compressed. One that
-/// can't be inflated is no JSON either.
-fn inflated(payload: &[u8]) -> Cow<'_, [u8]> {
-    if payload.first() != Some(&ZLIB) {
-        return payload.into();
-    }
-    let mut out = Vec::new();
-    match ZlibDecoder::new(payload).take(MAX_INFLATED).read_to_end(&mut out) {
-        Ok(_) => out.into(),
-        Err(error) => {
-            tracing::warn!("a response can't be inflated: {error}");
-            payload.into()
+    /// Sends a request, and waits for its answer.
+    async fn exchange(&self, id: u64, request: Message) -> Result<Value, CallError> {
+        loop {
+            let link = self.connection().link().await?;
+            let mut expected = link.expect(id);
+            let fate = match link.publish(request.clone()).await {
+                Ok(fate) => fate,
+                Err(error) => {
+                    not_ended(error)?;
+                    continue;
+                }
+            };
+            let fate = tokio::select! {
+                biased;
+                fate = fate => fate.unwrap_or(Fate::Unknown),
+                answer = expected.answer() => return answer,
+            };
+            let failure = match fate {
+                Fate::Published(PubAckReason::Success) => return expected.answer().await,
+                Fate::Unsent => {
+                    tracing::debug!("the connection was lost before the request was sent; it waits for the next");
+                    continue;
+                }
+                // Nobody serves it, and nothing holds it.
+                Fate::Published(PubAckReason::NoMatchingSubscribers) => {
+                    CallError::Rpc(RpcError::of_code(RpcError::METHOD_NOT_AVAILABLE))
+                }
+                Fate::Published(reason) => CallError::Refused(words(&format!("{reason:?}"))),
+                _ => CallError::ConnectionLost,
+            };
+            // The answer may have come just before; it says more.
+            return expected.answer_now().unwrap_or(Err(failure));
         }
     }
+
+    /// Publishes, and waits until the bus has taken it.
+    pub(super) async fn publish(&self, message: Message) -> Result<(), CallError> {
+        let taken = async {
+            loop {
+                let link = self.connection().link().await?;
+                let fate = match link.publish(message.clone()).await {
+                    Ok(fate) => fate,
+                    Err(error) => {
+                        not_ended(error)?;
+                        continue;
+                    }
+                };
+                match fate.await.unwrap_or(Fate::Unknown) {
+                    Fate::Published(PubAckReason::Success | PubAckReason::NoMatchingSubscribers) => return Ok(()),
+                    Fate::Published(reason) => return Err(CallError::Refused(words(&format!("{reason:?}")))),
+                    Fate::Unsent => continue,
+                    _ => return Err(CallError::ConnectionLost),
+                }
+            }
+        };
+        self.within(self.options().call_timeout, taken).await
+    }
+
+    pub(super) fn message(&self, topic: String, payload: Vec<u8>, fwd_to: Option<String>) -> Message {
+        let mut properties = PublishProperties::default();
+        let mut user = |name: &str, value: Option<String>| {
+            properties.user_properties.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        user("fwd_to", fwd_to);
+        if let (Some(caller), Side::Backend) = (&self.caller, self.options().side) {
+            user("clid", caller.id.clone());
+            user("auth", caller.auth.clone());
+        }
+        Message { topic, payload: Bytes::from(payload), properties }
+    }
+
+    pub(super) fn lane(&self) -> u8 {
+        rand::rng().random_range(1..=self.options().lanes)
+    }
+
+    pub(super) async fn within<T>(
+        &self,
+        time: Duration,
+        done: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        timeout(time, done).await.unwrap_or(Err(CallError::Timeout(time)))
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.inner.connection
+    }
+
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.inner.inbox.listeners
+    }
+
+    pub(super) fn inbox(&self) -> &Inbox {
+        &self.inner.inbox
+    }
+
+    pub(super) fn filter(&self, path: &str) -> Filter {
+        self.inner.inbox.filter(path)
+    }
+}
+
+/// A message that could not be handed over as the connection had ended goes to
+/// the next one.
+fn not_ended(error: HandOverError) -> Result<(), CallError> {
+    match error {
+        HandOverError::Ended => Ok(()),
+        HandOverError::TooLarge { size, max } => Err(CallError::TooLarge { size, max }),
+        HandOverError::Topic => Err(CallError::Refused("its topic can't be published to".into())),
+    }
+}
+
+/// At least 1: a message that expires at once reaches nobody.
+fn whole_seconds(time: Duration) -> u32 {
+    let rounded_up = time.as_secs().saturating_add((time.subsec_nanos() > 0).into());
+    rounded_up.clamp(1, u32::MAX.into()) as u32
 }

@@ -1,86 +1,109 @@
 //! What can go wrong with a connection or a call.
 
-use std::fmt;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use super::rpc::RpcError;
 
 /// A URL that says no place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{url:?} is not a bus: expected mqtt://host:port or ws://host:port/mqtt")]
+#[error("{url:?} is not a bus: expected mqtt://host:port or ws://host:port/mqtt (TLS is not supported yet)")]
 pub struct UrlError {
+    /// What was given, without user and password.
     pub url: String,
 }
 
-/// The bus can't be reached, or does not let us in.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error("refused: {0}")]
-    Refused(String),
-    #[error("no answer within {0} s")]
-    Timeout(u64),
-    #[error("{0}")]
-    Failed(String),
-    #[error("not allowed to subscribe to {0}")]
-    NotAllowed(String),
+impl UrlError {
+    pub(super) fn new(url: &str) -> UrlError {
+        let url = match (url.split_once("://"), url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
+            _ => url.into(),
+        };
+        UrlError { url }
+    }
 }
 
-/// Why a call has no result.
+/// The bus can't be reached, or does not let us in; or has thrown us out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The bus answered CONNECT with a refusal: unknown user, wrong password,
+    /// too many connections.
+    #[error("refused: {0}")]
+    Refused(String),
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The network's or the protocol's error.
+    #[error("{0}")]
+    Failed(String),
+    /// The bus did not grant a subscription that nothing works without.
+    #[error("not allowed to subscribe to {0}")]
+    NotAllowed(String),
+    #[error("{0:?} can't be a client id here: a frontend takes 16 to 23 letters, digits or _, a backend any number")]
+    ClientId(String),
+    #[error("{0:?} is not a method: expected {{service}}.{{method}}, of letters, digits, _ and -")]
+    Method(String),
+    /// Somebody else has connected with our client id. Not tried again: we
+    /// would throw each other out forever.
+    #[error("another connection has taken over the client id")]
+    TakenOver,
+    /// [`Client::close`](super::Client::close) was called.
+    #[error("closed")]
+    Closed,
+}
+
+/// Why a call has no result, or a notification is not out.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CallError {
     /// The service (or the router, in its place) answered with an error.
     #[error(transparent)]
     Rpc(#[from] RpcError),
+    /// No answer in time. The service may still be at it.
     #[error("no answer within {0:?}")]
-    Timeout(std::time::Duration),
-    /// The connection broke while the call was under way; whether the service
-    /// got it is not known, so it is not sent again.
+    Timeout(Duration),
+    /// The connection broke after the message was on its way: whether it
+    /// arrived is not known, so it is not sent again.
     #[error("the connection was lost before the answer came")]
     ConnectionLost,
-    #[error("{0:?} is not a method: expected {{service}}.{{method}}")]
+    /// The connection has ended for good.
+    #[error("the connection has ended: {0}")]
+    Ended(#[source] ConnectError),
+    /// The bus does not take the message: its topic rules forbid it, or a queue
+    /// is full. Nobody got it.
+    #[error("the bus refuses it: {0}")]
+    Refused(String),
+    /// The message is larger than the bus takes. Nobody got it.
+    #[error("the message has {size} bytes, the bus takes at most {max}")]
+    TooLarge { size: usize, max: usize },
+    #[error("{0:?} is not a method: expected {{service}}.{{method}}, of letters, digits, _ and -")]
     Method(String),
+    #[error("{0:?} is not a pattern of methods: expected {{service}}.{{method}}, {{service}}.* or *")]
+    Pattern(String),
+    #[error("{0:?} is not an address: expected {{frontend role}}.{{name}}, of letters, digits, _ and -")]
+    Address(String),
+    /// Only workers and other clients of a backend notify, and bind sessions.
+    #[error("a client of a frontend can't do this")]
+    OnFrontend,
+    /// The request did not come from a client of a frontend, so there is no
+    /// session to bind.
+    #[error("the request has no caller on a frontend")]
+    NoCaller,
     #[error("the parameters can't be written as JSON: {0}")]
     Params(#[source] serde_json::Error),
     #[error("the result is not what was expected: {0}")]
     Result(#[source] serde_json::Error),
 }
 
-/// A JSON-RPC 2.0 error.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-pub struct RpcError {
-    pub code: i64,
-    pub message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
-}
-
-impl RpcError {
-    /// The request, or the response, is not JSON.
-    pub const PARSE_ERROR: i64 = -32700;
-    /// It is JSON, but no request.
-    pub const INVALID_REQUEST: i64 = -32600;
-    pub const METHOD_NOT_FOUND: i64 = -32601;
-    pub const INVALID_PARAMS: i64 = -32602;
-    pub const INTERNAL_ERROR: i64 = -32603;
-    /// Any error of the service's own.
-    pub const SERVER_ERROR: i64 = -32000;
-    /// Nobody serves the service.
-    pub const METHOD_NOT_AVAILABLE: i64 = -31601;
-    pub const REQUEST_TIMEOUT: i64 = -31600;
-    pub const NOT_LOGGED_IN: i64 = -401;
-    pub const NOT_AUTHORIZED: i64 = -403;
-
-    pub fn new(code: i64, message: impl Into<String>) -> RpcError {
-        RpcError { code, message: message.into(), data: None }
-    }
-}
-
-impl fmt::Display for RpcError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.message, self.code)?;
-        match &self.data {
-            Some(data) => write!(f, ": {data}"),
-            None => Ok(()),
+/// What a handler's caller is told when a call that the handler made failed:
+/// the error that the other service gave, and no detail of any other.
+impl From<CallError> for RpcError {
+    fn from(error: CallError) -> RpcError {
+        match error {
+            CallError::Rpc(error) => error,
+            other => {
+                tracing::warn!("a call within a handler failed: {other}");
+                RpcError::of_code(RpcError::INTERNAL_ERROR)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Where to connect, and as whom.
+//! Where to connect, as whom, and what a connection may take.
 
+use std::fmt;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -7,21 +8,37 @@ use rand::distr::Alphanumeric;
 use rumqttc::Transport;
 use rumqttc::v5::MqttOptions;
 
-use super::error::UrlError;
+use super::error::{ConnectError, UrlError};
+use super::names::is_word;
+use super::url::Url;
 
 /// Everything that a connection needs to know.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use std::time::Duration;
+/// use skep::client::Options;
+///
+/// let worker = Options::backend("mqtt://backend:def456@127.0.0.1:1883")?;
+/// let app = Options::frontend("ws://127.0.0.1:18080/mqtt")?
+///     .login("frontend", "abc123")
+///     .call_timeout(Duration::from_secs(5));
+/// # Ok::<(), skep::client::UrlError>(())
+/// ```
+#[derive(Clone)]
 pub struct Options {
-    url: String,
-    host: String,
-    port: u16,
-    websocket: bool,
-    user: Option<(String, String)>,
+    url: Url,
+    login: Option<(String, String)>,
+    client_id: String,
     pub(super) side: Side,
     pub(super) backend_role: String,
+    pub(super) frontend_role: String,
     pub(super) lanes: u8,
+    pub(super) auth_salt: String,
     pub(super) connect_timeout: Duration,
-    client_id: String,
+    pub(super) call_timeout: Duration,
+    keep_alive: Duration,
+    pub(super) max_payload: usize,
+    pub(super) max_unread: usize,
 }
 
 /// Which bus it is.
@@ -33,80 +50,133 @@ pub(super) enum Side {
     Backend,
 }
 
+/// rumqttc takes no shorter ones.
+const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// The keep-alive is told to the bus in 16 bits.
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(u16::MAX as u64);
+
+/// Room for topic and properties in a packet of the largest payload, in bytes.
+const AROUND_PAYLOAD: usize = 256 * 1024;
+
+/// Largest packet that MQTT knows [MQTT-1.5.5].
+const LARGEST_PACKET: usize = 268_435_455;
+
+/// Messages of ours that the bus has not acknowledged; rumqttc reserves memory
+/// for each, and stops sending while there are so many.
+const MAX_UNACKNOWLEDGED: u16 = 1024;
+
 impl Options {
-    /// A frontend: `mqtt://host:port` or `ws://host:port/mqtt`.
+    /// A frontend: `mqtt://[user:password@]host:port` or `ws://…host:port/mqtt`.
+    /// Without a port, 11883 and 18080. User and password are percent-encoded.
     ///
     /// # Errors
     /// The URL is neither.
     pub fn frontend(url: &str) -> Result<Options, UrlError> {
-        Options::new(url, Side::Frontend)
+        Ok(Options::new(Url::parse(url, 11_883, 18_080)?, Side::Frontend))
     }
 
-    /// A backend, as for [`Options::frontend`].
+    /// A backend, as for [`Options::frontend`]. Without a port, 1883 and 18080.
     ///
     /// # Errors
     /// The URL is neither form.
     pub fn backend(url: &str) -> Result<Options, UrlError> {
-        Options::new(url, Side::Backend)
+        Ok(Options::new(Url::parse(url, 1_883, 18_080)?, Side::Backend))
     }
 
-    fn new(url: &str, side: Side) -> Result<Options, UrlError> {
-        let bad = || UrlError { url: url.into() };
-        let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
-        let (websocket, usual_port) = match scheme {
-            "mqtt" | "tcp" => (false, if side == Side::Frontend { 11883 } else { 1883 }),
-            "ws" => (true, 18080),
-            _ => return Err(bad()),
-        };
-        let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
-        if (websocket && path.is_empty()) || (!websocket && !path.is_empty()) {
-            return Err(bad());
-        }
-        let (host, port) = match authority.rsplit_once(':') {
-            // The last colon may be within an IPv6 address.
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| bad())?),
-            _ => (authority, usual_port),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() || port == 0 {
-            return Err(bad());
-        }
-        Ok(Options {
-            url: url.into(),
-            host: host.into(),
-            port,
-            websocket,
-            user: None,
+    fn new(url: Url, side: Side) -> Options {
+        Options {
+            login: url.login.clone(),
+            url,
+            client_id: rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect(),
             side,
             backend_role: "backend".into(),
+            frontend_role: "frontend".into(),
             lanes: 2,
+            auth_salt: "backend-1".into(),
             connect_timeout: Duration::from_secs(10),
-            client_id: rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect(),
-        })
+            call_timeout: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(30),
+            max_payload: 64 * 1024 * 1024,
+            max_unread: 1024,
+        }
     }
 
+    /// Who connects; without it (or user and password in the URL), nobody in
+    /// particular.
     pub fn login(mut self, user: &str, password: &str) -> Options {
-        self.user = Some((user.into(), password.into()));
+        self.login = Some((user.into(), password.into()));
         self
     }
 
-    /// Role of the backend that requests go to; `backend` unless set.
+    /// Role of the backend: the one that this is, or that requests go to;
+    /// `backend` unless set.
     pub fn backend_role(mut self, role: &str) -> Options {
         self.backend_role = role.into();
         self
     }
 
-    /// The client id: 16 to 23 letters, digits or `_`. It is the session's
-    /// secret, and random unless set; one that was bound is bound still when
-    /// it comes back.
+    /// Role of the frontend: the one that this is, or that broadcasts go to;
+    /// `frontend` unless set.
+    pub fn frontend_role(mut self, role: &str) -> Options {
+        self.frontend_role = role.into();
+        self
+    }
+
+    /// Over how many topics the router's requests and notifications are spread;
+    /// 2 unless set. 0 counts as 1.
+    pub fn lanes(mut self, lanes: u8) -> Options {
+        self.lanes = lanes.max(1);
+        self
+    }
+
+    /// What the router's token is made from, for who binds sessions: the
+    /// router's setting of that name, else the id of the backend. `backend-1`
+    /// unless set.
+    pub fn auth_salt(mut self, salt: &str) -> Options {
+        self.auth_salt = salt.into();
+        self
+    }
+
+    /// The client id: 16 to 23 letters, digits or `_` on a frontend. It is the
+    /// session's secret, and random unless set; one that was bound is bound
+    /// still when it comes back.
     pub fn client_id(mut self, id: &str) -> Options {
         self.client_id = id.into();
         self
     }
 
-    /// Time for connecting; 10 s unless set.
+    /// Time for connecting, subscriptions granted; 10 s unless set.
     pub fn connect_timeout(mut self, time: Duration) -> Options {
         self.connect_timeout = time;
+        self
+    }
+
+    /// Time for a call to be answered, and for a notification to be taken;
+    /// 60 s unless set.
+    pub fn call_timeout(mut self, time: Duration) -> Options {
+        self.call_timeout = time;
+        self
+    }
+
+    /// How often an idle connection is checked; 30 s unless set, 5 s at least,
+    /// in whole seconds. One that is dead is noticed after twice that time.
+    pub fn keep_alive(mut self, time: Duration) -> Options {
+        self.keep_alive = time.clamp(SHORTEST_KEEP_ALIVE, LONGEST_KEEP_ALIVE);
+        self
+    }
+
+    /// Largest payload that is taken, in bytes, before and after inflation;
+    /// 64 MiB unless set. What is larger is not sent by the bus, or dropped.
+    pub fn max_payload(mut self, bytes: usize) -> Options {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// Notifications that may wait in [`Notifications`](super::Notifications)
+    /// to be read; 1024 unless set. Further ones are dropped and counted.
+    pub fn max_unread(mut self, notifications: usize) -> Options {
+        self.max_unread = notifications.max(1);
         self
     }
 
@@ -114,21 +184,50 @@ impl Options {
         &self.client_id
     }
 
-    /// What rumqttc is told. `receive_maximum`: messages taken unacknowledged.
-    pub(super) fn mqtt(&self, receive_maximum: Option<u16>) -> MqttOptions {
-        let mut options = if self.websocket {
-            let mut options = MqttOptions::new(&self.client_id, &self.url, self.port);
-            options.set_transport(Transport::Ws);
-            options
-        } else {
-            MqttOptions::new(&self.client_id, &self.host, self.port)
+    /// Role of the bus that this connects to.
+    pub(super) fn own_role(&self) -> &str {
+        match self.side {
+            Side::Frontend => &self.frontend_role,
+            Side::Backend => &self.backend_role,
+        }
+    }
+
+    /// Client ids become a level of a topic, and the router takes only some.
+    pub(super) fn check(&self) -> Result<(), ConnectError> {
+        let length = self.client_id.len();
+        let fits = match self.side {
+            Side::Frontend => (16..=23).contains(&length),
+            Side::Backend => (1..=0xFFFF).contains(&length),
         };
+        match fits && self.client_id.bytes().all(is_word) {
+            true => Ok(()),
+            false => Err(ConnectError::ClientId(self.client_id.clone())),
+        }
+    }
+
+    /// What rumqttc is told. `receive_maximum`: messages taken unacknowledged,
+    /// which are then acknowledged by us and not by rumqttc.
+    pub(super) fn mqtt(&self, receive_maximum: Option<u16>) -> MqttOptions {
+        let Url { host, port, websocket, .. } = &self.url;
+        let mut options = match websocket {
+            Some(path) => MqttOptions::new(&self.client_id, format!("ws://{host}:{port}{path}"), *port),
+            None => MqttOptions::new(&self.client_id, host, *port),
+        };
+        if websocket.is_some() {
+            options.set_transport(Transport::Ws);
+        }
         options.set_clean_start(true);
-        options.set_keep_alive(Duration::from_secs(60));
-        options.set_connection_timeout(self.connect_timeout.as_secs().max(1));
-        // What comes is bounded by the bus.
-        options.set_max_packet_size(Some(268_435_455));
-        if let Some((user, password)) = &self.user {
+        options.set_keep_alive(self.keep_alive);
+        options.set_connection_timeout(self.connect_timeout.as_secs_f64().ceil() as u64);
+        options.set_outgoing_inflight_upper_limit(MAX_UNACKNOWLEDGED);
+        // Else rumqttc takes packets of up to 10 KiB and breaks off at larger ones.
+        let max_packet = self.max_payload.saturating_add(AROUND_PAYLOAD).min(LARGEST_PACKET);
+        options.set_max_packet_size(Some(max_packet as u32));
+        let mut network = options.network_options();
+        // A response and its PUBACK are two small writes.
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
+        if let Some((user, password)) = &self.login {
             options.set_credentials(user, password);
         }
         if receive_maximum.is_some() {
@@ -139,25 +238,48 @@ impl Options {
     }
 }
 
+/// Tells neither the password nor the client id, which is a secret, too.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Url { host, port, websocket, .. } = &self.url;
+        f.debug_struct("Options")
+            .field("side", &self.side)
+            .field("host", host)
+            .field("port", port)
+            .field("websocket", websocket)
+            .field("user", &self.login.as_ref().map(|(user, _)| user))
+            .field("backend_role", &self.backend_role)
+            .field("frontend_role", &self.frontend_role)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn urls_say_host_port_and_transport() {
-        for (url, host, port, websocket) in [
-            ("mqtt://127.0.0.1:1", "127.0.0.1", 1, false),
-            ("mqtt://localhost", "localhost", 11883, false),
-            ("mqtt://[::1]:5", "::1", 5, false),
-            ("ws://h:2/mqtt", "h", 2, true),
-        ] {
-            let options = Options::frontend(url).unwrap();
-            assert_eq!((&*options.host, options.port, options.websocket), (host, port, websocket), "{url}");
+    fn a_client_id_is_checked_before_it_is_used() {
+        let of = |options: Result<Options, UrlError>, id: &str| options.unwrap().client_id(id).check();
+        let (frontend, backend) = (|| Options::frontend("mqtt://h"), || Options::backend("mqtt://h"));
+        assert_eq!(frontend().unwrap().check(), Ok(()));
+        assert_eq!(of(frontend(), "7nXDsxMDwgLUSedX"), Ok(()));
+        assert_eq!(of(backend(), "w1"), Ok(()));
+        for bad in ["", "short", "7nXDsxMDwgLUSed/", "7nXDsxMDwgLUSed#", &"x".repeat(24)] {
+            assert_eq!(of(frontend(), bad), Err(ConnectError::ClientId(bad.into())));
         }
-        for bad in
-            ["", "h:1", "http://h:1", "mqtt://", "mqtt://:1", "mqtt://h:x", "mqtt://h:0", "ws://h:1", "mqtt://h/x"]
-        {
-            assert!(Options::frontend(bad).is_err(), "{bad}");
-        }
+        assert!(of(backend(), "a/b").is_err() && of(backend(), "").is_err());
+    }
+
+    #[test]
+    fn rumqttc_is_told_everything() {
+        let options = Options::frontend("ws://u:p@[::1]/mqtt").unwrap().keep_alive(Duration::ZERO);
+        let mqtt = options.mqtt(Some(3));
+        assert_eq!(mqtt.broker_address(), ("ws://[::1]:18080/mqtt".into(), 18080));
+        assert_eq!((mqtt.receive_maximum(), mqtt.manual_acks()), (Some(3), true));
+        assert_eq!(mqtt.keep_alive(), SHORTEST_KEEP_ALIVE);
+        assert_eq!(mqtt.max_packet_size(), Some(64 * 1024 * 1024 + 256 * 1024));
+        assert!(mqtt.credentials().is_some());
+        assert!(!format!("{options:?}").contains("\"p\""));
     }
 }

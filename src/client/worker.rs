@@ -1,51 +1,58 @@
-//! Serving: takes requests from a service's queue, so many at a time, and
-//! acknowledges each once its response is out.
+//! Serving: handlers by service and method, put to work on a backend.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rumqttc::v5::AsyncClient;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Filter, Publish, PublishProperties};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tracing::Instrument;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
-use super::connection::{Connection, Incoming};
-use super::error::{ConnectError, RpcError};
+use super::caller::{Client, Serves};
+use super::error::ConnectError;
+use super::names::{Method, service_filter};
 use super::options::Options;
+use super::request::Request;
+use super::rpc::RpcError;
+use super::shift::Shift;
 
-/// Who calls.
-#[derive(Clone, Debug, Default)]
-pub struct Request {
-    /// The caller's client id, if the request came from a frontend.
-    pub caller_id: Option<String>,
-    /// Where the caller is: `priv/{client id}@{frontend id}`.
-    pub caller_addr: Option<String>,
-    /// What a worker has bound to the caller.
-    pub auth: Option<String>,
-}
+pub(super) type Answered = Pin<Box<dyn Future<Output = Result<Value, RpcError>> + Send>>;
+pub(super) type Handler = Arc<dyn Fn(Request, Value) -> Answered + Send + Sync>;
 
-type Answered = Pin<Box<dyn Future<Output = Result<Value, RpcError>> + Send>>;
-type Handler = Arc<dyn Fn(Request, Value) -> Answered + Send + Sync>;
-
-/// A worker in the making, then at work.
+/// A worker in the making: what it serves, and how much at once.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use skep::client::{Options, Worker};
+/// use skep::client::{Options, RpcError, Worker};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Transfer { to: String, amount: u32 }
 ///
 /// let options = Options::backend("mqtt://127.0.0.1:1883")?.login("backend", "def456");
-/// let worker = Worker::new(options).serve("myapp.math", "add", |_, (a, b): (i64, i64)| async move { Ok(a + b) });
-/// worker.run(std::future::pending()).await?;
+/// let worker = Worker::new(options)
+///     .serve("myapp.math", "add", |_, (a, b): (i64, i64)| async move { Ok(a + b) })
+///     .serve("myapp.bank", "transfer", |request, Transfer { to, amount }| async move {
+///         let Some(from) = &request.auth else { return Err(RpcError::of_code(RpcError::NOT_LOGGED_IN)) };
+///         // A call of another service, in the name of who called us.
+///         let balance: u32 = request.client().call("myapp.bank.balance", ()).await?;
+///         Ok(format!("{amount} of {balance} from {from} to {to}"))
+///     });
+/// worker.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # What is guaranteed
+/// A request is acknowledged once its response is out. If the worker dies
+/// before, the bus gives it to another: a request may be served twice, see
+/// [`Request::redelivered`], and is never lost.
+///
+/// If the connection is lost, it is made again. Handlers at work finish, but
+/// what they answer is dropped: the bus has given those requests to others. The
+/// worker begins no more than its concurrency allows, all connections together.
 pub struct Worker {
     options: Options,
     concurrency: u16,
@@ -59,14 +66,24 @@ impl Worker {
         Worker { options, concurrency: 1, handlers: HashMap::new(), services: Vec::new() }
     }
 
-    /// Requests that are worked on at once; 1 unless set.
+    /// Requests that are worked on at once, which is what is told to the bus as
+    /// Receive Maximum; 1 unless set, and 0 counts as 1. The bus gives a request to
+    /// the worker that has most room, so with much more of it than others one
+    /// gets more work.
     pub fn concurrency(mut self, requests: u16) -> Worker {
         self.concurrency = requests.max(1);
         self
     }
 
-    /// Has `handler` answer calls of `{service}.{method}`. Parameters that it
-    /// does not take are answered with -32602; if it panics, -32603.
+    /// Has `handler` answer calls of `{service}.{method}`, in place of any that
+    /// did before. Its parameters and its result are any types that serde knows,
+    /// [`Value`] among them, or `()` for none.
+    ///
+    /// Parameters that it does not take are answered with -32602, methods of the
+    /// service that nobody handles with -32601, and if it panics, -32603.
+    ///
+    /// It shares threads with everything else in its tokio runtime: what takes
+    /// long without an await belongs in `tokio::task::spawn_blocking`.
     pub fn serve<P, R, F, A>(mut self, service: &str, method: &str, handler: F) -> Worker
     where
         P: DeserializeOwned,
@@ -84,8 +101,10 @@ impl Worker {
             };
             let answer = handler(request, params);
             Box::pin(async move {
-                serde_json::to_value(answer.await?)
-                    .map_err(|error| RpcError::new(RpcError::INTERNAL_ERROR, format!("Internal error: {error}")))
+                serde_json::to_value(answer.await?).map_err(|error| {
+                    tracing::error!("the result can't be written as JSON: {error}");
+                    RpcError::of_code(RpcError::INTERNAL_ERROR)
+                })
             })
         };
         self.handlers.insert(format!("{service}.{method}"), Arc::new(handler));
@@ -95,119 +114,69 @@ impl Worker {
         self
     }
 
-    /// Works until `stop` is done; then takes no more, finishes what it has,
+    /// Puts it to work; comes back when the bus has let it in and granted it all
+    /// its services.
+    ///
+    /// # Errors
+    /// The bus can't be reached, or does not let us in; a service or a method has
+    /// a name that can't be.
+    pub async fn start(self) -> Result<Serving, ConnectError> {
+        if let Some(bad) = self.handlers.keys().find(|name| Method::parse(name).is_none()) {
+            return Err(ConnectError::Method(bad.clone()));
+        }
+        let role = self.options.backend_role.clone();
+        let filters = self.services.iter().map(|service| service_filter(&role, service)).collect();
+        let (work, incoming) = mpsc::unbounded_channel();
+        let serves = Serves { receive_maximum: self.concurrency, filters, work };
+        let client = Client::open(self.options, Some(serves)).await?;
+        let (stop, stopped) = oneshot::channel();
+        let shift = Shift::new(client.clone(), self.handlers, self.concurrency, incoming);
+        Ok(Serving { client, stop, task: tokio::spawn(shift.run(stopped)) })
+    }
+
+    /// Works until `stop` is done; then takes no more, finishes what it holds,
     /// and leaves.
     ///
     /// # Errors
-    /// The bus can't be reached, or does not let us in. A connection that is
-    /// lost later is made again.
+    /// As for [`Worker::start`]; or the connection was taken over. One that is
+    /// lost is made again.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ConnectError> {
-        let role = &self.options.backend_role;
-        let filter = |service: &String| {
-            Filter::new(format!("$share/BKPR/req/{role}/{}", service.replace('.', "/")), QoS::AtLeastOnce)
-        };
-        let filters: Vec<_> = self.services.iter().map(filter).collect();
-        let (send, mut receive) = mpsc::unbounded_channel();
-        let connection = Connection::open(&self.options, Some(self.concurrency), filters.clone(), send).await?;
-        let mut at_work = JoinSet::new();
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                event = receive.recv() => match event {
-                    Some(Incoming::Publish(publish)) => {
-                        at_work.spawn(self.task(publish, connection.mqtt.clone()));
-                    }
-                    // The bus gives what we held to somebody else.
-                    Some(Incoming::Lost) => at_work.abort_all(),
-                    None => break,
-                },
-                Some(_) = at_work.join_next() => {}
-                () = &mut stop => break,
+        let serving = self.start().await?;
+        tokio::select! {
+            () = stop => {
+                serving.stop().await;
+                Ok(())
             }
-        }
-        for filter in filters {
-            // A connection that is gone needs no goodbye.
-            let _ = connection.mqtt.try_unsubscribe(filter.path);
-        }
-        while at_work.join_next().await.is_some() {}
-        let _ = connection.mqtt.disconnect().await;
-        // The event loop writes it; give it the moment that takes.
-        while !matches!(receive.recv().await, None | Some(Incoming::Lost)) {}
-        Ok(())
-    }
-
-    /// The work that one message makes: response first, then its PUBACK.
-    fn task(&self, publish: Box<Publish>, mqtt: AsyncClient) -> impl Future<Output = ()> + Send + use<> {
-        let work = Work::new(&publish, &self.handlers);
-        async move {
-            if let Some(work) = work {
-                let span = tracing::debug_span!("request", id = %work.id, method = %work.method);
-                work.answer(&mqtt).instrument(span).await;
-            }
-            // If the connection is gone, so is the need for this.
-            let _ = mqtt.ack(&publish).await;
+            why = serving.ended() => Err(why),
         }
     }
 }
 
-#[derive(Deserialize)]
-struct Call {
-    #[serde(default)]
-    id: Value,
-    method: Option<String>,
-    #[serde(default)]
-    params: Value,
+/// A worker at work. Dropping it stops it as [`Serving::stop`] does, without
+/// waiting.
+pub struct Serving {
+    client: Client,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
-struct Work {
-    id: Value,
-    method: String,
-    params: Value,
-    request: Request,
-    handler: Option<Handler>,
-    /// Topic of the response, and the property that finds its way back.
-    response: Option<(String, PublishProperties)>,
-}
-
-impl Work {
-    /// `None`: not a request, and nobody to tell.
-    fn new(publish: &Publish, handlers: &HashMap<String, Handler>) -> Option<Work> {
-        let call: Call = serde_json::from_slice(&publish.payload)
-            .inspect_err(|error| tracing::warn!("request dropped, it is not JSON-RPC: {error}"))
-            .ok()?;
-        let properties = publish.properties.as_ref();
-        let user = |name: &str| {
-            let pairs = &properties?.user_properties;
-            pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
-        };
-        let request = Request { caller_id: user("clid"), caller_addr: user("addr"), auth: user("auth") };
-        let topic = properties.and_then(|properties| properties.response_topic.clone());
-        let response = topic.filter(|_| !call.id.is_null()).map(|topic| {
-            let addr = request.caller_addr.iter().map(|addr| ("addr".to_owned(), addr.clone()));
-            (topic, PublishProperties { user_properties: addr.collect(), ..Default::default() })
-        });
-        let method = call.method.unwrap_or_default();
-        let handler = handlers.get(&method).cloned();
-        Some(Work { id: call.id, method, params: call.params, request, handler, response })
+impl Serving {
+    /// A client on the worker's own connection: to notify, to listen, and to call
+    /// other services in nobody's name.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
-    async fn answer(self, mqtt: &AsyncClient) {
-        let outcome = match self.handler {
-            None => Err(RpcError::new(RpcError::METHOD_NOT_FOUND, "Method not found")),
-            // A task of its own, so that a panic ends only this request.
-            Some(handler) => match tokio::spawn(async move { handler(self.request, self.params).await }).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(RpcError::new(RpcError::INTERNAL_ERROR, "Internal error")),
-            },
-        };
-        let Some((topic, properties)) = self.response else { return };
-        let payload = match outcome {
-            Ok(result) => serde_json::json!({ "jsonrpc": "2.0", "id": self.id, "result": result }),
-            Err(error) => serde_json::json!({ "jsonrpc": "2.0", "id": self.id, "error": error }),
-        };
-        // If the connection is gone, the bus gives the request to another.
-        let _ = mqtt
-            .publish_with_properties(topic, QoS::AtLeastOnce, false, payload.to_string().into_bytes(), properties)
-            .await;
+    /// Takes no more requests, finishes those that it holds, acknowledges them,
+    /// and leaves. Comes back when that is done, however long handlers take.
+    pub async fn stop(self) {
+        // It may have ended by itself.
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+
+    /// Waits for an end that nobody here asked for.
+    pub async fn ended(&self) -> ConnectError {
+        self.client.connection().ended().await
     }
 }
