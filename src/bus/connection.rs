@@ -32,6 +32,11 @@ use super::websocket;
 /// What one read takes at most.
 const READ_BUFFER: usize = 64 * 1024;
 
+/// Keep-alive counts packets, not bytes [MQTT-3.1.2-22]: a peer that dribbles is
+/// as good as silent. So many bytes of one packet are a sign of life all the
+/// same, as a client can't send PINGREQ in the middle of a large one.
+const SIGN_OF_LIFE: usize = 64 * 1024;
+
 /// How long a peer has to take our last words.
 const FAREWELL_TIME: Duration = Duration::from_secs(1);
 
@@ -223,7 +228,6 @@ impl Connection {
             if buffer.filled().is_empty() {
                 return Poll::Ready(ControlFlow::Break(End::Closed(None)));
             }
-            self.control.last_heard.store(clock::now_ms(), Ordering::Relaxed);
             self.bus.stats().bytes_in.add(buffer.filled().len() as u64);
             Poll::Ready(match self.received(buffer.filled(), batch) {
                 Ok(()) => ControlFlow::Continue(()),
@@ -234,16 +238,23 @@ impl Connection {
 
     /// Handles the packets in `bytes`, keeping a beginning for later.
     fn received(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), Stop> {
-        if self.partial.is_empty() {
+        let before = self.partial.len();
+        let handled = if before == 0 {
             let handled = self.packets(bytes, batch)?;
             self.partial.extend_from_slice(&bytes[handled..]);
-            return Ok(());
-        }
-        let mut partial = std::mem::take(&mut self.partial);
-        partial.extend_from_slice(bytes);
-        match self.packets(&partial, batch)? {
-            0 => self.partial = partial,
-            handled => self.partial.extend_from_slice(&partial[handled..]),
+            handled
+        } else {
+            let mut partial = std::mem::take(&mut self.partial);
+            partial.extend_from_slice(bytes);
+            let handled = self.packets(&partial, batch)?;
+            match handled {
+                0 => self.partial = partial,
+                _ => self.partial.extend_from_slice(&partial[handled..]),
+            }
+            handled
+        };
+        if handled > 0 || before / SIGN_OF_LIFE != self.partial.len() / SIGN_OF_LIFE {
+            self.control.last_heard.store(clock::now_ms(), Ordering::Relaxed);
         }
         Ok(())
     }

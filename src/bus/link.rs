@@ -23,7 +23,8 @@ pub struct Control {
     pub waker: AtomicWaker,
     /// The connection's task has something to write.
     pub write_wanted: AtomicBool,
-    /// [`clock::now_ms`] of the last bytes from the peer.
+    /// [`clock::now_ms`] of the last packet from the peer, or of the last large
+    /// part of one.
     pub last_heard: AtomicU64,
     /// Silence after which the peer is given up, in ms; 0: never.
     pub silence_limit: AtomicU64,

@@ -1,7 +1,7 @@
 //! CONNECT and CONNACK (sections 3.1 and 3.2), keep-alive, AUTH.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::support::client::{CONNACK, DISCONNECT, PINGRESP, field, packet};
 use super::support::{Client, Login, Message, PATIENCE};
@@ -187,6 +187,42 @@ fn a_keep_alive_imposed_by_the_server_is_told_and_kept() {
     assert_eq!(property(&content.connack, 2, 0x13), None);
     assert_eq!(silent.disconnected(), 0x8D);
     assert!(began.elapsed().as_millis() >= 1500);
+}
+
+/// [MQTT-3.1.2-22]
+#[test]
+fn bytes_that_make_no_packet_are_no_sign_of_life() {
+    let skep = open();
+    let began = Instant::now();
+    let mut client = Client::connect(skep.backend(), Login::new("dribbles").keep_alive(1));
+    let publish = Message::new("t", "x".repeat(10_000)).packet(5);
+    let mut bytes = publish.chunks(1);
+    let ended = loop {
+        client.try_send(bytes.next().expect("it is ended long before"));
+        if let Some(packet) = client.next(Duration::from_millis(20)) {
+            break packet;
+        }
+        assert!(began.elapsed() < PATIENCE, "a client that sends a byte now and then is kept");
+    };
+    assert_eq!((ended.kind(), ended.body[0]), (DISCONNECT, 0x8D));
+    assert!(began.elapsed().as_millis() >= 1500);
+}
+
+/// A client can't send PINGREQ in the middle of a packet.
+#[test]
+fn a_large_packet_may_take_longer_than_the_keep_alive() {
+    let skep = open();
+    let mut reader = join(&skep, "reader");
+    reader.subscribe("t", 0);
+    let mut client = Client::connect(skep.backend(), Login::new("large").keep_alive(1));
+    let payload = "x".repeat(700_000);
+    let began = Instant::now();
+    for part in Message::new("t", &payload).packet(5).chunks(100_000) {
+        client.send(part);
+        assert_eq!(client.next(Duration::from_millis(250)), None, "it is not ended");
+    }
+    assert!(began.elapsed().as_millis() >= 1750, "longer than a silent client is given");
+    assert!(reader.message().text() == payload);
 }
 
 /// [MQTT-3.12.4-1]
