@@ -130,10 +130,11 @@ impl Message {
 }
 
 /// Seconds left to live, for the property of a message that goes out now
-/// [MQTT-3.3.2-6]; at least 1, as expired messages do not go out.
+/// [MQTT-3.3.2-6]. 0 where it came with 0, or was begun before it expired and is
+/// sent again.
 pub fn seconds_left(expires_at: u64) -> Option<u32> {
     (expires_at != 0).then(|| {
         let left = expires_at.saturating_sub(clock::now_ms()).div_ceil(1000);
-        left.clamp(1, u32::MAX as u64) as u32
+        left.min(u32::MAX as u64) as u32
     })
 }

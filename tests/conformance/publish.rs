@@ -183,6 +183,28 @@ fn expiry_ends_what_has_not_begun_and_nothing_else() {
     client.assert_no_message();
 }
 
+/// [MQTT-3.3.2-6]
+#[test]
+fn an_expiry_interval_is_never_passed_on_longer_than_it_came() {
+    let skep = open();
+    let mut reader = join(&skep, "reader");
+    reader.subscribe("t", 0);
+    let mut sender = join(&skep, "sender");
+    for seconds in [0, 1, 2, 600, u32::MAX] {
+        sender.publish(Message::new("t", "x").expiry(seconds));
+        // One that is to live for no time at all may come, or not.
+        sender.publish(Message::new("t", "end"));
+        let seen = reader.message();
+        if seen.text() == "x" {
+            let left = seen.expiry.expect("an expiry interval");
+            assert!(left <= seconds && left >= seconds.saturating_sub(2), "{left} of {seconds}");
+            assert_eq!(reader.message().text(), "end");
+        } else {
+            assert_eq!(seconds, 0);
+        }
+    }
+}
+
 /// [MQTT-4.7.3-1] [MQTT-4.7.3-3]
 #[test]
 fn a_topic_has_1_to_65535_bytes() {
