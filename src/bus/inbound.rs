@@ -168,7 +168,7 @@ impl Client {
     /// Checks a PUBLISH against the topic rules and sends it on its way.
     fn accept(&self, topic: &str, publish: &Publish<'_>, batch: &mut Batch) -> Reason {
         let inner = &self.bus.0;
-        // Topics that begin with `$` are the server's own [MQTT-4.7.2-1].
+        // Topics that begin with `$` are the server's own (section 4.7.2).
         if topic.starts_with('$') || !self.session.account.may_publish(topic, &self.session.id) {
             inner.common.stats.denied_publish.add(1);
             self.bus.log_denial(&self.session, "publish", topic);
@@ -275,7 +275,7 @@ impl Client {
                 return Stop::Disconnect(Gone::Broken);
             }
             if state.expiry_s == 0 && expiry > 0 {
-                let text = "DISCONNECT: a session expiry interval after none in CONNECT [MQTT-3.14.2-2]";
+                let text = "DISCONNECT: a session expiry interval after none in CONNECT (section 3.14.2.2.2)";
                 return stop(Reason::ProtocolError, text);
             }
             state.expiry_s = expiry;

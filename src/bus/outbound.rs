@@ -210,7 +210,7 @@ impl Outbound {
         Ok(())
     }
 
-    /// A packet id that no message in flight has [MQTT-2.2.1-3]. Receive
+    /// A packet id that no message in flight has [MQTT-2.2.1-4]. Receive
     /// Maximum keeps at least one of the 65,535 free... unless all are taken,
     /// and then there is no room either.
     fn free_id(&mut self) -> u16 {

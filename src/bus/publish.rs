@@ -160,7 +160,7 @@ impl Bus {
         retained.set(publication.topic, Arc::clone(message), message.size()).is_ok()
     }
 
-    /// Sends the retained messages of a new subscription [MQTT-3.3.1-6].
+    /// Sends the retained messages of a new subscription [MQTT-3.3.1-9].
     pub(super) fn send_retained(&self, filter: &str, session: &Arc<Session>, grant: &Grant, batch: &mut Batch) {
         let now = clock::now_ms();
         let mut messages: Vec<Arc<Message>> = Vec::new();

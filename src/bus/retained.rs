@@ -174,7 +174,7 @@ enum Found<'f> {
 }
 
 /// Matches a label of literal levels with the beginning of a filter. `a/#` takes
-/// `a` too [MQTT-4.7.1-2].
+/// `a` too (section 4.7.1.2).
 fn match_label<'f>(label: &str, filter: &'f str) -> Found<'f> {
     let (mut label, mut filter) = (label, filter);
     loop {

@@ -26,7 +26,7 @@ struct Subscribed<K, V> {
     /// Under the filter that is the node's path.
     here: Entries<K, V>,
     /// Under that filter with `/#` after it. Since `#` stands for the parent
-    /// level too [MQTT-4.7.1-2], both may be reached together, and a node of its
+    /// level too (section 4.7.1.2), both may be reached together, and a node of its
     /// own would only cost.
     below: Entries<K, V>,
 }

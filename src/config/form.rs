@@ -39,7 +39,7 @@ impl Form {
             (Form::Whole { min, max, .. }, Value::Integer(n)) => (*min..=*max).contains(n),
             (Form::Switch, Value::Boolean(_)) => true,
             (Form::Text | Form::Directory, Value::String(text)) => !text.is_empty(),
-            // [MQTT-3.1.3-9]: binary data of at most 65,535 bytes.
+            // Section 3.1.3.6: binary data of at most 65,535 bytes.
             (Form::Secret, Value::String(text)) => (1..=65_535).contains(&text.len()),
             (Form::Address, Value::String(text)) => text.parse::<SocketAddr>().is_ok(),
             (Form::OneOf(choices), Value::String(text)) => choices.contains(&text.as_str()),

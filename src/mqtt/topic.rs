@@ -12,7 +12,8 @@ pub enum TopicError {
 /// Longest topic or filter, in bytes [MQTT-4.7.3-3].
 const MAX_LEN: usize = u16::MAX as usize;
 
-/// Not empty, and without wildcards or U+0000 [MQTT-4.7.1-1] [MQTT-4.7.3-1].
+/// Not empty, and without wildcards or U+0000 [MQTT-4.7.0-1] [MQTT-4.7.3-1]
+/// [MQTT-4.7.3-2].
 #[inline]
 pub fn valid_topic(topic: &str) -> bool {
     !topic.is_empty() && topic.len() <= MAX_LEN && !topic.bytes().any(|byte| matches!(byte, b'+' | b'#' | 0))
