@@ -325,7 +325,7 @@ fn all_other_packets_good_and_malformed() {
     run_all(&other_cases());
 }
 
-/// CONNECT by its properties; its flags and fields are in `connect.rs`.
+/// CONNECT by its properties and those of its will; its flags and fields are in `connect.rs`.
 /// [MQTT-3.1.4-1] [MQTT-4.13.1-1] [MQTT-2.1.3-1]
 #[test]
 fn connect_good_and_malformed() {
@@ -359,6 +359,40 @@ fn connect_good_and_malformed() {
         client.send(&login.packet());
         let connack = client.expect(CONNACK);
         assert_eq!(connack.body[1], reason, "{name}");
+        if reason != 0 {
+            client.closed();
+        }
+        bystander.publish(Message::new("bystander", name));
+        assert_eq!(bystander.message().text(), name);
+    }
+    for (name, topic, properties, reason) in [
+        ("a will with nothing", "t", &[][..], 0),
+        (
+            "a will with all that it may have",
+            "t",
+            &[
+                0x18, 0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 9, 3, 0, 1, b't', 8, 0, 1, b'r', 9, 0, 1, 0, 0x26, 0, 0, 0, 0,
+                0x26, 0, 0, 0, 0,
+            ],
+            0,
+        ),
+        ("a will to `a/#`", "a/#", &[], 0x90),
+        ("a will to `+`", "+", &[], 0x90),
+        ("a will to no topic", "", &[], 0x90),
+        ("a will to a topic of the server", "$SYS/x", &[], 0x87),
+        ("a will with two delays", "t", &[0x18, 0, 0, 0, 1, 0x18, 0, 0, 0, 1], 0x82),
+        ("a will with two expiry intervals", "t", &[2, 0, 0, 0, 1, 2, 0, 0, 0, 1], 0x82),
+        ("a will with a payload format of 2", "t", &[1, 2], 0x82),
+        ("a will with a topic alias", "t", &[0x23, 0, 1], 0x82),
+        ("a will with a session expiry interval", "t", &[0x11, 0, 0, 0, 1], 0x82),
+        ("a will with a wildcard in its response topic", "t", &[8, 0, 1, b'#'], 0x82),
+        ("a will with a content type that is no UTF-8", "t", &[3, 0, 1, 0xFF], 0x81),
+        ("a will with half a property", "t", &[0x18, 0, 0], 0x81),
+        ("a will with a property that there is not", "t", &[0x7F, 0], 0x81),
+    ] {
+        let mut client = Client::open(skep.backend());
+        client.send(&Login::new("").will(topic, "x", 0, properties).packet());
+        assert_eq!(client.expect(CONNACK).body[1], reason, "{name}");
         if reason != 0 {
             client.closed();
         }

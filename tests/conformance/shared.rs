@@ -78,6 +78,20 @@ fn a_group_gets_its_copy_beside_plain_subscriptions_on_any_topic() {
     }
 }
 
+/// Section 4.8.2 leaves them out.
+#[test]
+fn a_shared_subscription_brings_no_retained_messages() {
+    let skep = open();
+    join(&skep, "sender").publish_acked(Message::new("r/x", "kept").retain());
+    let mut member = join(&skep, "member");
+    for filter in ["$share/g/r/x", "$share/g/#"] {
+        assert_eq!(member.subscribe(filter, 1), 1);
+    }
+    member.assert_no_message();
+    assert_eq!(member.subscribe("r/x", 1), 1);
+    assert_eq!(member.message().text(), "kept");
+}
+
 /// [MQTT-4.8.2-4] [MQTT-4.8.2-5]
 #[test]
 fn a_qos_2_message_that_was_begun_ends_with_its_members_session() {

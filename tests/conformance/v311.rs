@@ -3,7 +3,7 @@
 //! so they are given in words.
 
 use super::support::client::{PUBACK, SUBACK, UNSUBACK, field, packet};
-use super::support::{Client, Login, Message, wait_until};
+use super::support::{Client, Login, Message, PATIENCE, wait_until};
 use super::{Instance, join, open};
 
 fn old(skep: &Instance, id: &str) -> Client {
@@ -18,6 +18,26 @@ fn connack_is_two_bytes_and_the_refusals_have_their_numbers() {
     assert_eq!(attempt(Login::new("a").user("backend", "wrong")), [0, 4]);
     assert_eq!(attempt(Login::new("a")), [0, 5]);
     assert_eq!(attempt(Login::new("").user("backend", "def456").resume()), [0, 2]);
+}
+
+#[test]
+fn other_levels_of_the_protocol_are_refused_with_1() {
+    let skep = open();
+    for level in [0, 1, 2, 3] {
+        let mut client = Client::open(skep.backend());
+        client.send(&packet(0x10, &[&field(b"MQTT")[..], &[level, 2, 0, 0], &field(b"a")].concat()));
+        assert_eq!(client.next(PATIENCE).expect("a CONNACK").body, [0, 1], "level {level}");
+        client.closed();
+    }
+}
+
+#[test]
+fn a_password_goes_with_a_user_name() {
+    let skep = open();
+    let mut client = Client::open(skep.backend());
+    client.send(&packet(0x10, &[&field(b"MQTT")[..], &[4, 0x42, 0, 0], &field(b"a"), &field(b"secret")].concat()));
+    assert!(client.next(PATIENCE).is_none_or(|answer| answer.body[1] != 0));
+    client.closed();
 }
 
 #[test]

@@ -38,6 +38,28 @@ fn a_will_is_sent_when_the_session_ends_though_its_delay_is_not_over() {
     assert_eq!(watcher.message().text(), "forgotten");
 }
 
+/// [MQTT-3.1.2-8] [MQTT-3.1.3-9]
+#[test]
+fn a_client_that_is_taken_over_leaves_its_will_unless_its_session_goes_on_within_the_delay() {
+    let skep = open();
+    let mut watcher = join(&skep, "watcher");
+    watcher.subscribe("gone", 0);
+    let with_will = |delay: u32| {
+        let delay = [&[0x18][..], &delay.to_be_bytes()].concat();
+        Client::connect(skep.backend(), Login::new("a").expiry(600).will("gone", "x", 0, &delay))
+    };
+    let resume = || Client::connect(skep.backend(), Login::new("a").resume().expiry(600));
+    for (delay, resumed, sent) in [(0, true, true), (600, true, false), (600, false, true), (0, false, true)] {
+        let mut old = with_will(delay);
+        let _new = if resumed { resume() } else { join(&skep, "a") };
+        assert_eq!(old.disconnected(), 0x8E);
+        if sent {
+            assert_eq!(watcher.message().text(), "x", "delay {delay}, resumed {resumed}");
+        }
+        watcher.assert_no_message();
+    }
+}
+
 /// [MQTT-3.1.2-10] [MQTT-3.14.4-3]
 #[test]
 fn a_will_is_sent_once_and_not_after_a_goodbye() {
