@@ -22,6 +22,8 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Instance {
     runtime: tokio::runtime::Runtime,
     skep: Option<Skep>,
+    /// Another broker in its place, see [`elsewhere`].
+    elsewhere: Option<SocketAddr>,
     pub data: tempfile::TempDir,
 }
 
@@ -42,6 +44,15 @@ pub fn settings(data: &tempfile::TempDir) -> Config {
     config
 }
 
+/// `SKEP_TEST_ADDRESS=host:port` has tests of an open bus talk to the broker
+/// there, to see what others do: one test at a time, with a fresh broker for
+/// each, as what a test leaves behind stays there. Tests that change a setting
+/// or look inside skep can't be had that way.
+fn elsewhere() -> Option<SocketAddr> {
+    let address = std::env::var("SKEP_TEST_ADDRESS").ok()?;
+    Some(address.parse().expect("SKEP_TEST_ADDRESS is an address with a port"))
+}
+
 impl Instance {
     pub fn start() -> Instance {
         Instance::start_with(|_| {})
@@ -51,14 +62,17 @@ impl Instance {
         let data = tempfile::tempdir().expect("a temporary directory");
         let mut config = settings(&data);
         change(&mut config);
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let runtime = runtime();
         let skep = runtime.block_on(Skep::start(config)).expect("skep starts");
-        Instance { runtime, skep: Some(skep), data }
+        Instance { runtime, skep: Some(skep), elsewhere: None, data }
     }
 
     /// A backend on which everybody may do everything, without a user.
     pub fn open_bus(change: impl FnOnce(&mut bus::Settings)) -> Instance {
+        if let Some(address) = elsewhere() {
+            let data = tempfile::tempdir().expect("a temporary directory");
+            return Instance { runtime: runtime(), skep: None, elsewhere: Some(address), data };
+        }
         Instance::start_with(|config| {
             let backend = config.backend.get_mut("backend-1").expect("the sample backend");
             let everything = vec!["#".to_owned(), "$SYS/#".to_owned()];
@@ -70,10 +84,13 @@ impl Instance {
     }
 
     pub fn skep(&self) -> &Skep {
-        self.skep.as_ref().expect("running")
+        self.skep.as_ref().expect("running here, not at SKEP_TEST_ADDRESS")
     }
 
     pub fn address(&self, kind: Kind, transport: bus::Transport) -> SocketAddr {
+        if let Some(address) = self.elsewhere {
+            return address;
+        }
         let mut listeners = self.skep().listeners().iter();
         listeners.find(|l| l.kind == kind && l.transport == transport).expect("such a listener").address
     }
@@ -111,6 +128,10 @@ impl Drop for Instance {
             skep.bindings().close();
         }
     }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
 /// Waits until `condition` holds.
