@@ -133,3 +133,31 @@ fn a_clean_start_in_place_of_a_session_that_is_away_is_no_longer_counted_as_away
         support::wait_until("it is away again", || frontend.sessions_away() == 1);
     }
 }
+
+#[test]
+fn a_client_that_comes_back_to_much_that_was_held_is_not_taken_for_slow() {
+    const HELD: u16 = 30;
+    let skep = instance();
+    let caller = id("back");
+    let login = || Login::new(&caller).user("frontend", "abc123").expiry(3600).receive_maximum(1);
+    let mut client = Client::connect(skep.frontend(), login());
+    client.subscribe(&format!("priv/{caller}"), 1);
+    client.kill();
+    let frontend = &skep.skep().frontends()[0];
+    support::wait_until("it is away", || frontend.sessions_away() == 1);
+    let mut worker = skep.worker("worker");
+    let response = |n: u16| {
+        let payload = format!("{n} {}", "x".repeat(BACKLOG / 10));
+        Message::new("res/frontend-1-1", payload).qos(1).with("addr", &format!("priv/{caller}@frontend-1"))
+    };
+    for n in 0..HELD {
+        assert_eq!(worker.publish_acked(response(n)), 0);
+    }
+    let mut client = Client::connect(skep.frontend(), login().resume());
+    assert_eq!(worker.publish_acked(response(HELD)), 0);
+    for n in 0..=HELD {
+        let message = client.message();
+        assert!(message.text().starts_with(&format!("{n} ")), "message {n}");
+        client.ack(support::client::PUBACK, message.packet_id);
+    }
+}

@@ -24,6 +24,9 @@ pub struct Outbound {
     /// Not yet sent, for want of room or of a connection.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
+    /// How many of them there were when the client came back: not its backlog,
+    /// as it had no chance to read them yet. 0 once all have been sent.
+    brought: usize,
     last_id: u16,
     /// Bytes held for the client while it is away, as counted for the bus;
     /// `None` while it isn't, and once the session has ended.
@@ -147,7 +150,7 @@ impl Outbound {
     /// Sends a message, or keeps it until it can be sent: `limit` bounds the
     /// messages and bytes that are kept.
     pub fn offer(&mut self, publication: &Publication<'_>, terms: Terms<'_>, limit: (usize, usize)) -> Offered {
-        let over = self.pending.len() >= limit.0 || self.backlog() > limit.1;
+        let over = self.pending.len() >= limit.0 || self.backlog().saturating_sub(self.brought) > limit.1;
         if terms.qos == QoS::AtMostOnce {
             let Some(link) = &mut self.link else { return Offered::Dropped };
             if over {
@@ -236,6 +239,7 @@ impl Outbound {
         }
         if self.pending.is_empty() {
             self.pending = VecDeque::new();
+            self.brought = 0;
         }
         dropped
     }
@@ -306,6 +310,19 @@ impl Outbound {
             under_way += usize::from(is_sent);
             is_sent
         });
+    }
+
+    /// The client is back: begins with what was held for it. Gives back how
+    /// many messages were dropped, as [`Outbound::send_pending`] does.
+    pub fn send_held(&mut self, now: u64) -> usize {
+        let dropped = self.send_pending(now);
+        self.brought = self.pending_bytes;
+        dropped
+    }
+
+    /// The client is gone: what is held for it counts from the first byte.
+    pub fn count_all(&mut self) {
+        self.brought = 0;
     }
 
     /// Takes out what a work queue should give to somebody else, oldest first:

@@ -180,7 +180,7 @@ impl Bus {
         connack.encode(&mut out.wire, version);
         out.link = Some(attach.link);
         out.resend();
-        let dropped = out.send_pending(clock::now_ms());
+        let dropped = out.send_held(clock::now_ms());
         self.0.common.stats.expired.add(dropped as u64);
         session.publish_room(&out);
         left.filter(|will| will.delay_s == 0)
@@ -209,6 +209,7 @@ impl Bus {
             }
             out.link = None;
             out.wire = Vec::new();
+            out.count_all();
             let back = out.give_back(|_| true);
             session.publish_room(&out);
             back

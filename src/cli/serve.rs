@@ -65,12 +65,14 @@ fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
 /// One worker thread a core: connections, router and bindings share them.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores)
-        .thread_name("skep-worker")
-        .enable_all()
-        .build()
-        .context("the system gives no threads to run on")
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(cores).thread_name("skep-worker").enable_all();
+    // The slot makes the last task woken run first, so that of packets which
+    // came on two connections at nearly one time the later is handled first: a
+    // message before the SUBSCRIBE that was sent before it, for one.
+    #[cfg(tokio_unstable)]
+    builder.disable_lifo_slot();
+    builder.build().context("the system gives no threads to run on")
 }
 
 async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
