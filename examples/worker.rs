@@ -1,7 +1,7 @@
 //! A worker that serves `myapp.str.uc`: makes a string upper-case.
 //!
 //! ```text
-//! cargo run --example worker [mqtt://host:port]
+//! cargo run --example worker [mqtt://user:password@host:port]
 //! skep call myapp.str.uc '{"string":"hello"}'
 //! ```
 
@@ -15,11 +15,16 @@ struct Params {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).unwrap_or("mqtt://127.0.0.1:1883".into());
-    let options = Options::backend(&url)?.login("backend", "def456");
-    let worker =
-        Worker::new(options).serve("myapp.str", "uc", |_, Params { string }| async move { Ok(string.to_uppercase()) });
-    println!("serving myapp.str.uc at {url}; end with Ctrl-C");
-    worker.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    let url = std::env::args().nth(1).unwrap_or("mqtt://backend:def456@127.0.0.1:1883".into());
+    let serving = Worker::new(Options::backend(&url)?)
+        .serve("myapp.str", "uc", |_, Params { string }| async move { Ok(string.to_uppercase()) })
+        .start()
+        .await?;
+    println!("serving myapp.str.uc; end with Ctrl-C");
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        why = serving.ended() => return Err(why.into()),
+    }
+    serving.stop().await;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -35,8 +35,8 @@ use super::rpc::{Call, RpcError};
 /// - those that were sent fail with [`CallError::ConnectionLost`]: whether the
 ///   service has them is not known, and nothing is done twice unasked.
 ///
-/// What waits expires with its timeout, in our queue and in the bus's: a
-/// service does not begin a call that its caller has given up.
+/// A call that waits in the bus's queue expires with its timeout, to the second:
+/// a service does not begin what its caller has given up.
 ///
 /// A connection that another one with our client id has taken over is not made
 /// again, see [`ConnectError::TakenOver`].
@@ -152,9 +152,8 @@ impl Client {
     ) -> Result<R, CallError> {
         let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
         let span = tracing::debug_span!("call", id, method);
-        let mut request = self.request(Some(id), method, params)?;
-        request.properties.message_expiry_interval = Some(whole_seconds(time));
-        let answer = self.within(time, self.exchange(id, request)).instrument(span).await?;
+        let request = self.request(Some(id), method, params)?;
+        let answer = self.within(time, self.exchange(id, request, time)).instrument(span).await?;
         serde_json::from_value(answer).map_err(CallError::Result)
     }
 
@@ -183,11 +182,14 @@ impl Client {
         Ok(message)
     }
 
-    /// Sends a request, and waits for its answer.
-    async fn exchange(&self, id: u64, request: Message) -> Result<Value, CallError> {
+    /// Sends a request, which expires after `time`, and waits for its answer.
+    async fn exchange(&self, id: u64, mut request: Message, time: Duration) -> Result<Value, CallError> {
+        let began = Instant::now();
         loop {
             let link = self.connection().link().await?;
             let mut expected = link.expect(id);
+            let left = time.saturating_sub(began.elapsed());
+            request.properties.message_expiry_interval = Some(whole_seconds(left));
             let fate = match link.publish(request.clone()).await {
                 Ok(fate) => fate,
                 Err(error) => {

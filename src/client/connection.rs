@@ -207,7 +207,7 @@ impl Run {
             }
             // All clients of a bus that starts again don't come at once.
             let pause_now = pause.mul_f64(rand::rng().random_range(0.5..1.0));
-            tracing::info!("connection to the bus lost: {why}; connecting again in {pause_now:.1?}");
+            tracing::warn!("connection to the bus lost: {why}; connecting again in {pause_now:.1?}");
             sleep(pause_now).await;
             pause = (pause * 2).min(BACKOFF.1);
         }

@@ -20,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! A [`crate::client::Worker`] serves on a backend. It knows the caller, can bind the caller's
+//! A [`Worker`](crate::client::Worker) serves on a backend. It knows the caller, can bind the caller's
 //! session, and pushes to all devices of an address:
 //!
 //! ```no_run

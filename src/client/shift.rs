@@ -95,12 +95,8 @@ async fn serve(work: Work, client: Client, handlers: &HashMap<String, Handler>) 
     let asked = Asked::new(&publish);
     let sent = match rpc::Request::read(&publish.payload) {
         Ok(call) => {
-            let span = tracing::debug_span!(
-                "request",
-                id = call.id.as_ref().map(tracing::field::display),
-                method = call.method,
-                caller = asked.caller_id
-            );
+            let id = call.id.as_ref().map(tracing::field::display);
+            let span = tracing::debug_span!("request", id, method = call.method);
             asked.answer(call, client, handlers, &link).instrument(span).await
         }
         Err((id, error)) => {

@@ -79,6 +79,7 @@ impl Worker {
     /// did before. Its parameters and its result are any types that serde knows,
     /// [`Value`] among them, or `()` for none.
     ///
+    /// A request without parameters, one with `{}` and one with `[]` are the same.
     /// Parameters that it does not take are answered with -32602, methods of the
     /// service that nobody handles with -32601, and if it panics, -32603.
     ///
@@ -92,7 +93,7 @@ impl Worker {
         A: Future<Output = Result<R, RpcError>> + Send + 'static,
     {
         let handler = move |request, params| -> Answered {
-            let params = match serde_json::from_value(params) {
+            let params = match read_params(params) {
                 Ok(params) => params,
                 Err(error) => {
                     let error = RpcError::new(RpcError::INVALID_PARAMS, format!("Invalid params: {error}"));
@@ -152,6 +153,17 @@ impl Worker {
     }
 }
 
+/// Callers have several ways to give no parameters, as have types to take none.
+fn read_params<P: DeserializeOwned>(params: Value) -> serde_json::Result<P> {
+    let none = [Value::Null, Value::Object(Default::default()), Value::Array(Vec::new())];
+    if !none.contains(&params) {
+        return serde_json::from_value(params);
+    }
+    let others = none.into_iter().filter(|other| *other != params);
+    let mut others = others.filter_map(|other| serde_json::from_value(other).ok());
+    serde_json::from_value(params.clone()).or_else(|error| others.next().ok_or(error))
+}
+
 /// A worker at work. Dropping it stops it as [`Serving::stop`] does, without
 /// waiting.
 pub struct Serving {
@@ -178,5 +190,34 @@ impl Serving {
     /// Waits for an end that nobody here asked for.
     pub async fn ended(&self) -> ConnectError {
         self.client.connection().ended().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Optional {
+        x: u8,
+    }
+
+    #[test]
+    fn no_parameters_are_taken_however_they_are_not_given() {
+        for none in [json!(null), json!({}), json!([])] {
+            assert_eq!(read_params::<()>(none.clone()).ok(), Some(()), "{none}");
+            assert_eq!(read_params::<Optional>(none.clone()).ok(), Some(Optional { x: 0 }), "{none}");
+            assert_eq!(read_params::<Vec<u8>>(none.clone()).ok(), Some(Vec::new()), "{none}");
+            assert_eq!(read_params::<Option<u8>>(none.clone()).ok(), Some(None), "{none}");
+            assert_eq!(read_params::<Value>(none.clone()).ok(), Some(none.clone()), "untouched");
+            assert!(read_params::<String>(none.clone()).is_err(), "{none}");
+            assert!(read_params::<(u8,)>(none).is_err());
+        }
+        assert_eq!(read_params::<Optional>(json!({ "x": 1 })).ok(), Some(Optional { x: 1 }));
+        assert!(read_params::<()>(json!({ "x": 1 })).is_err());
     }
 }

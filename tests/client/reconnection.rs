@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use skep::client::{CallError, ConnectError, Worker};
+use skep::Kind;
+use skep::client::{CallError, ConnectError, RpcError, Worker};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::relay::Relay;
-use crate::stage::{backend, backend_at, connect, frontend, frontend_at, start, until, with_skep};
-use crate::support::Instance;
+use crate::stage::{backend, backend_at, code, connect, frontend, frontend_at, start, until, with_skep};
+use crate::support::{Instance, settings};
 
 #[test]
 fn a_call_that_was_sent_fails_and_is_not_repeated() {
@@ -226,5 +227,48 @@ fn a_bus_that_starts_again_finds_everybody_back() {
         assert_eq!(client.call::<_, u32>("test.do", 2).await.unwrap(), 2);
         assert_eq!(next.skep().backends()[0].sessions(), 2);
         serving.stop().await;
+    });
+}
+
+#[test]
+fn a_call_in_flight_is_answered_while_the_bus_stops() {
+    let data = tempfile::tempdir().unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut config = settings(&data);
+        config.router.shutdown_wait_ms = 10_000;
+        let skep = skep::Skep::start(config).await.unwrap();
+        let url = |kind| skep.listeners().iter().find(|bound| bound.kind == kind).unwrap().address.to_string();
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let gate = Arc::new(Semaphore::new(0));
+        let pass = Arc::clone(&gate);
+        let worker =
+            Worker::new(backend_at(&url(Kind::Backend))).concurrency(20).serve("test", "wait", move |_, n: u32| {
+                let pass = Arc::clone(&pass);
+                begun.send(n).unwrap();
+                async move {
+                    pass.acquire().await.unwrap().forget();
+                    Ok(n)
+                }
+            });
+        let serving = start(worker).await;
+        let client = connect(frontend_at(&url(Kind::Frontend))).await;
+        let calls: Vec<_> = (0..20)
+            .map(|n| {
+                let client = client.clone();
+                tokio::spawn(async move { client.call::<_, u32>("test.wait", n).await })
+            })
+            .collect();
+        for _ in 0..20 {
+            begins.recv().await.unwrap();
+        }
+        let stopping = tokio::spawn(skep.stop());
+        // Its own words for it, as soon as it stops.
+        while code(&client, "nobody.here", ()).await != RpcError::SERVER_ERROR {}
+        gate.add_permits(20);
+        for (n, call) in calls.into_iter().enumerate() {
+            assert_eq!(call.await.unwrap().unwrap(), n as u32);
+        }
+        stopping.await.unwrap();
+        until("both have noticed", || !client.is_connected() && !serving.client().is_connected()).await;
     });
 }
