@@ -67,7 +67,7 @@ const LEAD: u64 = 24;
 
 /// After so many messages a member, counting begins anew: workers that are
 /// quicker for good get more, in the end.
-const EPOCH: u64 = 40;
+const EPOCH: u64 = 100;
 
 /// A member that is at work for longer, in ms, has a long task; the others do
 /// not wait for it.
