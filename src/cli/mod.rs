@@ -1,11 +1,24 @@
 //! The command line: what there is to type, and what each command returns.
 
+mod bench;
 mod call;
 mod check;
+mod completions;
+mod connect;
+mod echo;
+mod ending;
+mod failure;
 mod limits;
+mod listen;
 mod logging;
+mod login;
+mod man;
+mod notify;
+mod output;
+mod params;
 mod serve;
 mod settings;
+mod values;
 mod welcome;
 
 use std::process::ExitCode;
@@ -38,6 +51,12 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Call(call::Args),
+    Notify(notify::Args),
+    Listen(listen::Args),
+    ServeEcho(echo::Args),
+    Bench(bench::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -48,6 +67,12 @@ impl Cli {
             Some(Command::Serve(args)) => serve::run(&args),
             Some(Command::Check(args)) => check::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Notify(args)) => notify::run(&args),
+            Some(Command::Listen(args)) => listen::run(&args),
+            Some(Command::ServeEcho(args)) => echo::run(&args),
+            Some(Command::Bench(args)) => bench::run(&args),
+            Some(Command::Completions(args)) => completions::run(&args),
+            Some(Command::Man(args)) => man::run(&args),
         }
     }
 }

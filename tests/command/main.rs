@@ -1,7 +1,12 @@
 //! The `skep` command as it is typed: output, messages, exit statuses.
 
+mod bench;
+mod buses;
 mod call;
 mod check;
+mod generated;
 mod help;
+mod notifications;
 mod serve;
 mod started;
+mod terminal;
