@@ -7,6 +7,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::Cli;
+use super::output::say;
 
 /// Print a shell's completions of this command
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ pub fn run(args: &Args) -> ExitCode {
         // Whoever read the output has seen enough of it.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("skep completions: they can't be printed: {error}");
+            say(&format!("skep completions: they can't be printed: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::connect::{ConnectArgs, Side};
 use super::failure::{self, Failure, Threads};
-use super::output::{self, Format, Output};
+use super::output::{self, Format, Output, say};
 use super::{ending, logging, values};
 
 /// Serve, answering each call with its parameters
@@ -106,7 +106,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let serving = worker.start().await.map_err(|error| endpoint.unreachable(&error))?;
     if !args.quiet {
         let methods: Vec<_> = args.services.iter().map(|service| format!("{service}.*")).collect();
-        eprintln!("serving {} at {}; end with Ctrl-C", methods.join(", "), endpoint.place);
+        say(&format!("serving {} at {}; end with Ctrl-C", methods.join(", "), endpoint.place));
     }
     let (began, mut output) = (Instant::now(), Output::new());
     let mut served = 0;
@@ -141,7 +141,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     if !args.quiet {
         let (seconds, failed) = (began.elapsed().as_secs_f64(), echo.failed.load(Ordering::Relaxed));
         let all = echo.taken.load(Ordering::Relaxed);
-        eprintln!("{all} requests in {seconds:.1} s, {failed} answered with an error");
+        say(&format!("{all} requests in {seconds:.1} s, {failed} answered with an error"));
     }
     outcome
 }

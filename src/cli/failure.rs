@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use skep::client::{CallError, RpcError};
 
-use super::output::harmless;
+use super::output::{harmless, say};
 
 #[derive(Debug)]
 pub enum Failure {
@@ -101,7 +101,7 @@ impl Failures {
             return Err(failure);
         }
         let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        eprintln!("{line}{}", failure.text(self.command));
+        say(&format!("{line}{}", failure.text(self.command)));
         if self.first == 0 {
             self.first = failure.status();
         }
@@ -132,7 +132,7 @@ pub fn run(command: &str, threads: Threads, work: impl Future<Output = Result<u8
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            eprintln!("{}", failure.text(command));
+            say(&failure.text(command));
             ExitCode::from(failure.status())
         }
     }

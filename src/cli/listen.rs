@@ -14,7 +14,7 @@ use skep::client::{Notification, Notifications};
 use super::connect::{ConnectArgs, Side};
 use super::failure::{self, Failure, Threads};
 use super::login::LoginArgs;
-use super::output::{self, Format, Output};
+use super::output::{self, Format, Output, say};
 use super::{ending, logging, values};
 
 /// Print notifications as they come
@@ -104,7 +104,7 @@ async fn listen(args: &Args) -> Result<u8, Failure> {
     }
     args.login.log_in(&client, &endpoint).await?;
     if !args.quiet {
-        eprintln!("listening to {} at {}; end with Ctrl-C", patterns.join(", "), endpoint.place);
+        say(&format!("listening to {} at {}; end with Ctrl-C", patterns.join(", "), endpoint.place));
     }
     let mut listening = Listening { args, heard, output: Output::new(), began: Instant::now(), all: 0, private: 0 };
     let outcome = listening.run(&endpoint.place).await;
@@ -168,7 +168,7 @@ impl Listening<'_> {
         let missed: u64 = self.heard.iter().map(Notifications::missed).sum();
         let Listening { all, private, .. } = self;
         let seconds = self.began.elapsed().as_secs_f64();
-        eprintln!("{all} notifications in {seconds:.1} s: {private} private, {missed} missed");
+        say(&format!("{all} notifications in {seconds:.1} s: {private} private, {missed} missed"));
     }
 }
 

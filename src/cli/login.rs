@@ -14,7 +14,7 @@ use super::values;
 pub struct LoginArgs {
     /// Make this call first, on the same connection: as its user, pushes to the
     /// user's address come, too
-    #[arg(long, num_args = 2, value_names = ["METHOD", "PARAMS"])]
+    #[arg(long, action = clap::ArgAction::Set, num_args = 2, value_names = ["METHOD", "PARAMS"])]
     login: Vec<String>,
 }
 

@@ -10,6 +10,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use super::Cli;
+use super::output::say;
 
 /// Print the manual page of skep or of one of its commands, or write all of them
 #[derive(Debug, clap::Args)]
@@ -43,14 +44,17 @@ pub fn run(args: &Args) -> ExitCode {
         return match write_all(dir, &pages) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("skep man: {error:#}");
+                say(&format!("skep man: {error:#}"));
                 ExitCode::FAILURE
             }
         };
     }
     let name = args.command.as_ref().map_or("skep".to_owned(), |command| format!("skep-{command}"));
     let Some((_, page)) = pages.into_iter().find(|(known, _)| *known == name) else {
-        eprintln!("skep man: there is no command {:?}; skep --help lists them", args.command.as_deref().unwrap_or(""));
+        say(&format!(
+            "skep man: there is no command {:?}; skep --help lists them",
+            args.command.as_deref().unwrap_or("")
+        ));
         return ExitCode::from(2);
     };
     match std::io::stdout().lock().write_all(page.as_bytes()) {
@@ -58,7 +62,7 @@ pub fn run(args: &Args) -> ExitCode {
         // Whoever read the output has seen enough of it.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("skep man: the page can't be printed: {error}");
+            say(&format!("skep man: the page can't be printed: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -85,6 +85,11 @@ pub fn colours_refused() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// Says something on standard error. If nobody listens there, nobody is told.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Waits until nobody reads standard output any more, if that can be told: it
 /// is a pipe, and its other end has been closed.
 pub async fn unread() {

@@ -1,7 +1,7 @@
 //! `skep notify`, `listen` and `serve-echo`: who hears what, and how it ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -162,6 +162,11 @@ fn a_reader_who_goes_ends_the_listening_even_if_nothing_comes() {
     let (status, _, stderr) = listener.end(None);
     assert_eq!(status, Some(0));
     assert!(stderr.starts_with("0 notifications"), "{stderr}");
+
+    let line = format!("'{}' listen 2>&1 | head -n 1; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_skep"));
+    let mut bash = Command::new("bash");
+    let output = bash.args(["-c", &line]).env("SKEP_FRONTEND_URL", &buses.urls[0]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "nor does it matter that nobody hears the summary");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::pace::Pace;
 use super::run::{Measured, Settings};
-use super::{Args, connect};
+use super::{Args, close, connect};
 use crate::cli::connect::Endpoint;
 use crate::cli::failure::Failure;
 
@@ -72,6 +72,7 @@ impl Load {
     }
 
     pub async fn stop(self) {
+        close(&self.clients).await;
         for worker in self.workers {
             worker.stop().await;
         }

@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 
 use super::pace::Pace;
 use super::run::{Measured, Settings};
-use super::{Args, connect};
+use super::{Args, close, connect};
 use crate::cli::connect::Endpoint;
 use crate::cli::failure::Failure;
 
@@ -37,7 +37,7 @@ type Arrivals = mpsc::UnboundedReceiver<Arrival>;
 pub struct Load {
     notifier: Client,
     method: String,
-    listeners: usize,
+    listeners: Vec<Client>,
     text: String,
     timeout: Duration,
     /// One for each that may be under way.
@@ -72,12 +72,13 @@ impl Load {
         let mut frontend = frontend.clone();
         frontend.options = frontend.options.max_unread(settings.depth as usize + 1);
         let mut listening = JoinSet::new();
-        for client in connect(&frontend, settings.clients).await? {
+        let listeners = connect(&frontend, settings.clients).await?;
+        for client in &listeners {
             let heard = client.listen(&method).await;
             let heard = heard.map_err(|error| Failure::of_call(error, &frontend.place, &method))?;
             listening.spawn(note(heard, Arc::clone(&senders)));
         }
-        let (listeners, text) = (settings.clients as usize, "x".repeat(args.size as usize));
+        let text = "x".repeat(args.size as usize);
         Ok(Load { notifier, method, listeners, text, timeout: args.timeout, lanes, _listening: listening })
     }
 
@@ -87,7 +88,7 @@ impl Load {
         for (index, lane) in self.lanes.iter().enumerate() {
             let (lane, pace, all) = (Arc::clone(lane), Arc::clone(&pace), Arc::clone(&all));
             let (notifier, method, text) = (self.notifier.clone(), self.method.clone(), self.text.clone());
-            let (listeners, time) = (self.listeners, self.timeout);
+            let (listeners, time) = (self.listeners.len(), self.timeout);
             under_way.spawn(async move {
                 // Nobody else's; across awaits, as this task alone has it.
                 let mut lane = lane.lock().await;
@@ -117,6 +118,7 @@ impl Load {
 
     pub async fn stop(self) {
         self.notifier.close().await;
+        close(&self.listeners).await;
     }
 }
 

@@ -256,3 +256,8 @@ async fn connect(endpoint: &Endpoint, clients: u32) -> Result<Vec<Client>, Failu
     }
     Ok(connected)
 }
+
+/// Says goodbye, so that nobody takes them for lost.
+async fn close(clients: &[Client]) {
+    stream::iter(clients).for_each_concurrent(CONNECTING, |client| client.close()).await;
+}

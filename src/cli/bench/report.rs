@@ -157,7 +157,7 @@ fn colour(ratio: f64, more_is_better: bool) -> &'static str {
 
 fn duration(us: f64) -> String {
     match us {
-        us if us < 999.5 => format!("{us:.0} us"),
+        us if us < 999.5 => format!("{us:.0} µs"),
         us if us < 999_500.0 => format!("{:.2} ms", us / 1e3),
         us => format!("{:.2} s", us / 1e6),
     }
@@ -193,7 +193,7 @@ mod tests {
         let (run, measured) = run(&[50, 60, 70, 3_000, 2_000_000], 2);
         let text = text(&run, &measured, None);
         assert!(text.contains("5 calls in 2.00 s: 2/s\n0 lost, 0 answered"), "{text}");
-        assert!(text.contains("    p50      70 us\n") && text.contains("    max     2.00 s\n"), "{text}");
+        assert!(text.contains("    p50      70 µs\n") && text.contains("    max     2.00 s\n"), "{text}");
         let share = |line: &str| line.split_once('%')?.0.split_whitespace().last()?.parse::<f64>().ok();
         let shares: f64 = text.lines().filter_map(share).sum();
         assert!((shares - 100.0).abs() < 0.5, "{shares}: {text}");
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!((thousands(0), thousands(100), thousands(1_000)), ("0".into(), "100".into(), "1,000".into()));
         assert_eq!(
             (duration(7.4), duration(1_500.0), duration(2e6)),
-            ("7 us".into(), "1.50 ms".into(), "2.00 s".into())
+            ("7 µs".into(), "1.50 ms".into(), "2.00 s".into())
         );
     }
 }
