@@ -95,7 +95,12 @@ fn page(command: &Command, name: &str) -> String {
     // What stands after the options has sections of its own here.
     let after = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
     let command = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
-    let man = Man::new(command.display_name(name.to_owned())).title(name).section("1").source(SOURCE).manual("skep");
+    let man = Man::new(command.display_name(name.to_owned()))
+        .title(name)
+        .section("1")
+        .date(NO_DATE)
+        .source(SOURCE)
+        .manual("skep");
     let mut text = Vec::new();
     // Writing into memory does not fail.
     let _ = man.render(&mut text);
@@ -104,6 +109,8 @@ fn page(command: &Command, name: &str) -> String {
     page
 }
 
+/// A day on which it was built would make each build another.
+const NO_DATE: &str = " ";
 const SOURCE: &str = concat!("skep ", env!("CARGO_PKG_VERSION"));
 
 /// `Title:` at the margin begins a section; what follows stays as it is.

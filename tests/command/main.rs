@@ -4,6 +4,7 @@ mod bench;
 mod buses;
 mod call;
 mod check;
+mod documented;
 mod generated;
 mod help;
 mod notifications;
