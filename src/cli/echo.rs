@@ -171,7 +171,7 @@ impl Echo {
         // At the end nobody prints any more.
         let _ = self.show.send(Served { request, params: params.clone() });
         match self.fail {
-            Some(code) if number % self.fail_every == 0 => {
+            Some(code) if number.is_multiple_of(self.fail_every) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 Err(RpcError::new(code, "skep serve-echo was asked to fail").with_data(params))
             }
