@@ -1,6 +1,5 @@
 //! `skep serve-echo`: a worker that answers with what it got.
 
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::connect::{ConnectArgs, Side};
 use super::failure::{self, Failure, Threads};
-use super::output::{self, Format, Output, say};
+use super::output::{self, Format, Output, Printer, say};
 use super::{ending, logging, values};
 
 /// Serve, answering each call with its parameters
@@ -88,6 +87,12 @@ pub fn run(args: &Args) -> ExitCode {
     failure::run("serve-echo", Threads::One, serve(args))
 }
 
+/// Requests that may wait for a reader that is slow.
+const UNREAD: usize = 4_096;
+
+/// For what has come until the end to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// What a request was, as it is shown.
 struct Served {
     request: Request,
@@ -96,7 +101,7 @@ struct Served {
 
 async fn serve(args: &Args) -> Result<u8, Failure> {
     let endpoint = args.connect.endpoint(Side::Backend)?;
-    let (show, mut shown) = mpsc::unbounded_channel();
+    let (show, mut shown) = mpsc::channel(UNREAD);
     let echo = Arc::new(Echo::new(args, show));
     let mut worker = Worker::new(endpoint.options.clone()).concurrency(args.concurrency);
     for service in &args.services {
@@ -108,29 +113,15 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         let methods: Vec<_> = args.services.iter().map(|service| format!("{service}.*")).collect();
         say(&format!("serving {} at {}; end with Ctrl-C", methods.join(", "), endpoint.place));
     }
-    let (began, mut output) = (Instant::now(), Output::new());
-    let mut served = 0;
-    let format = args.format.unwrap_or_else(Format::usual);
-    let outcome = {
-        let (asked, unread) = (ending::asked_for(), output::unread());
-        tokio::pin!(asked, unread);
-        loop {
-            tokio::select! {
-                () = &mut asked => break Ok(0),
-                // Without anything to print it doesn't matter.
-                () = &mut unread, if !args.quiet => break Ok(0),
-                why = serving.ended() => {
-                    break Err(Failure::Connection(format!("the connection to {} has ended: {why}", endpoint.place)));
-                }
-                Some(request) = shown.recv() => match print(args, &mut output, format, &request) {
-                    Ok(ControlFlow::Continue(())) => served += 1,
-                    Ok(ControlFlow::Break(())) => break Ok(0),
-                    Err(failure) => break Err(failure),
-                }
-            }
-            if args.count == Some(served) {
-                break Ok(0);
-            }
+    let began = Instant::now();
+    let mut printer = Printer::start(Output::new());
+    let outcome = tokio::select! {
+        outcome = show_all(args, &mut shown, &mut printer) => outcome,
+        () = ending::asked_for() => Ok(()),
+        // Without anything to print it doesn't matter.
+        () = output::unread(), if !args.quiet => Ok(()),
+        why = serving.ended() => {
+            Err(Failure::Connection(format!("the connection to {} has ended: {why}", endpoint.place)))
         }
     };
     // A second signal ends what would take too long.
@@ -138,12 +129,34 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         () = serving.stop() => {}
         () = ending::asked_for() => {}
     }
+    let printed = tokio::select! {
+        printed = printer.finish() => printed,
+        () = tokio::time::sleep(LAST_LINES) => Ok(()),
+    };
     if !args.quiet {
         let (seconds, failed) = (began.elapsed().as_secs_f64(), echo.failed.load(Ordering::Relaxed));
-        let all = echo.taken.load(Ordering::Relaxed);
-        say(&format!("{all} requests in {seconds:.1} s, {failed} answered with an error"));
+        let (all, unshown) = (echo.taken.load(Ordering::Relaxed), echo.unshown.load(Ordering::Relaxed));
+        let unshown = if unshown > 0 { format!(", {unshown} not printed") } else { String::new() };
+        say(&format!("{all} requests in {seconds:.1} s, {failed} answered with an error{unshown}"));
     }
-    outcome
+    printed?;
+    outcome.map(|()| 0)
+}
+
+/// Prints requests until there were enough, or nobody reads any more.
+async fn show_all(args: &Args, shown: &mut mpsc::Receiver<Served>, printer: &mut Printer) -> Result<(), Failure> {
+    let (output, format) = (Output::new(), args.format.unwrap_or_else(Format::usual));
+    let mut served = 0;
+    while let Some(request) = shown.recv().await {
+        if !args.quiet && printer.line(text(&output, format, &request)).await?.is_break() {
+            break;
+        }
+        served += 1;
+        if args.count == Some(served) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// What all requests share.
@@ -153,14 +166,17 @@ struct Echo {
     fail_every: u64,
     taken: AtomicU64,
     failed: AtomicU64,
-    show: mpsc::UnboundedSender<Served>,
+    /// A reader who takes his time holds up no answer.
+    unshown: AtomicU64,
+    show: mpsc::Sender<Served>,
 }
 
 impl Echo {
-    fn new(args: &Args, show: mpsc::UnboundedSender<Served>) -> Echo {
+    fn new(args: &Args, show: mpsc::Sender<Served>) -> Echo {
         let Args { delay, fail, fail_every, .. } = args;
-        let (taken, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-        Echo { delay: *delay, fail: *fail, fail_every: *fail_every, taken, failed, show }
+        let (delay, fail, fail_every) = (*delay, *fail, *fail_every);
+        let (taken, failed, unshown) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Echo { delay, fail, fail_every, taken, failed, unshown, show }
     }
 
     async fn answer(self: Arc<Echo>, request: Request, params: Value) -> Result<Value, RpcError> {
@@ -168,8 +184,9 @@ impl Echo {
         if let Some(delay) = self.delay {
             tokio::time::sleep(delay).await;
         }
-        // At the end nobody prints any more.
-        let _ = self.show.send(Served { request, params: params.clone() });
+        if self.show.try_send(Served { request, params: params.clone() }).is_err() {
+            self.unshown.fetch_add(1, Ordering::Relaxed);
+        }
         match self.fail {
             Some(code) if number.is_multiple_of(self.fail_every) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
@@ -180,12 +197,9 @@ impl Echo {
     }
 }
 
-fn print(args: &Args, output: &mut Output, format: Format, served: &Served) -> Result<ControlFlow<()>, Failure> {
-    if args.quiet {
-        return Ok(ControlFlow::Continue(()));
-    }
+fn text(output: &Output, format: Format, served: &Served) -> String {
     let Served { request, params } = served;
-    let text = match format {
+    match format {
         Format::Raw => output.value(format, params),
         Format::Json => {
             let mut object = json!({ "method": request.method, "params": params });
@@ -205,8 +219,7 @@ fn print(args: &Args, output: &mut Output, format: Format, served: &Served) -> R
             output.value(format, &object)
         }
         Format::Pretty => output.message(&request.method, &notes(request), params),
-    };
-    Ok(output.line(&text)?)
+    }
 }
 
 /// Who called, and what else there is to know.

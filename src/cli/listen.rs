@@ -1,7 +1,6 @@
 //! `skep listen`: notifications as they come, until enough is enough.
 
 use std::future::poll_fn;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::task::Poll;
@@ -14,7 +13,7 @@ use skep::client::{Notification, Notifications};
 use super::connect::{ConnectArgs, Side};
 use super::failure::{self, Failure, Threads};
 use super::login::LoginArgs;
-use super::output::{self, Format, Output, say};
+use super::output::{self, Format, Output, Printer, say};
 use super::{ending, logging, values};
 
 /// Print notifications as they come
@@ -82,8 +81,11 @@ Exit status:
       is made again
   5   the output can't be written";
 
-/// Notifications that may wait for a reader that is slow.
+/// Notifications that may wait for a reader that is slow; more are missed.
 const UNREAD: usize = 65_536;
+
+/// For what has come until Ctrl-C to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 pub fn run(args: &Args) -> ExitCode {
     logging::start_for_command();
@@ -106,39 +108,57 @@ async fn listen(args: &Args) -> Result<u8, Failure> {
     if !args.quiet {
         say(&format!("listening to {} at {}; end with Ctrl-C", patterns.join(", "), endpoint.place));
     }
-    let mut listening = Listening { args, heard, output: Output::new(), began: Instant::now(), all: 0, private: 0 };
-    let outcome = listening.run(&endpoint.place).await;
-    // Whoever waits for the summary has waited long enough.
+    let mut listening = Listening { args, heard, began: Instant::now(), all: 0, private: 0 };
+    let mut printer = Printer::start(Output::new());
+    let (outcome, patience) = tokio::select! {
+        outcome = listening.run(&mut printer, &endpoint.place) => (outcome, None),
+        () = ending::asked_for() => (Ok(0), Some(LAST_LINES)),
+    };
+    let printed = finish(printer, patience).await;
     if !args.quiet {
         listening.sum_up();
     }
     client.close().await;
+    printed?;
     outcome
+}
+
+/// Prints what has come, if its reader takes it within the time that somebody
+/// who wants the end has.
+async fn finish(printer: Printer, patience: Option<Duration>) -> std::io::Result<()> {
+    let late = async {
+        match patience {
+            Some(time) => tokio::time::sleep(time).await,
+            None => ending::asked_for().await,
+        }
+    };
+    tokio::select! {
+        printed = printer.finish() => printed,
+        () = late => Ok(()),
+    }
 }
 
 struct Listening<'a> {
     args: &'a Args,
     heard: Vec<Notifications>,
-    output: Output,
     began: Instant,
     all: u64,
     private: u64,
 }
 
 impl Listening<'_> {
-    async fn run(&mut self, place: &str) -> Result<u8, Failure> {
+    async fn run(&mut self, printer: &mut Printer, place: &str) -> Result<u8, Failure> {
         let late = async {
             match self.args.timeout {
                 Some(time) => tokio::time::sleep(time).await,
                 None => std::future::pending().await,
             }
         };
-        let (asked, unread) = (ending::asked_for(), output::unread());
-        tokio::pin!(late, asked, unread);
+        let (output, unread) = (Output::new(), output::unread());
+        tokio::pin!(late, unread);
         loop {
             let notification = tokio::select! {
                 notification = next(&mut self.heard) => notification,
-                () = &mut asked => return Ok(0),
                 () = &mut unread => return Ok(0),
                 () = &mut late => return match self.args.count {
                     None => Ok(0),
@@ -148,20 +168,16 @@ impl Listening<'_> {
             let Some(notification) = notification else {
                 return Err(Failure::Connection(format!("the connection to {place} has ended for good")));
             };
-            if self.show(&notification)?.is_break() || self.args.count == Some(self.all) {
+            let text = text(&output, self.args.format.unwrap_or_else(Format::usual), &notification);
+            if printer.line(text).await?.is_break() {
+                return Ok(0);
+            }
+            self.all += 1;
+            self.private += u64::from(notification.private);
+            if self.args.count == Some(self.all) {
                 return Ok(0);
             }
         }
-    }
-
-    fn show(&mut self, notification: &Notification) -> Result<ControlFlow<()>, Failure> {
-        let text = text(&self.output, self.args.format.unwrap_or_else(Format::usual), notification);
-        let written = self.output.line(&text)?;
-        if written.is_continue() {
-            self.all += 1;
-            self.private += u64::from(notification.private);
-        }
-        Ok(written)
     }
 
     fn sum_up(&self) {

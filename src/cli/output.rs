@@ -9,6 +9,7 @@ use rustix::fs::{FileType, fstat};
 use serde_json::Value;
 use tokio::io::Interest;
 use tokio::net::unix::pipe::Sender;
+use tokio::sync::{mpsc, oneshot};
 
 /// How results and messages look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -74,6 +75,59 @@ impl Output {
             _ if line.len() <= LINE => format!("{head}{notes} {line}"),
             _ => format!("{head}{notes}\n{}", self.value(Format::Pretty, value)),
         }
+    }
+}
+
+/// Lines printed by a thread of its own: a reader who takes his time holds up
+/// neither the connection nor Ctrl-C.
+pub struct Printer {
+    lines: mpsc::Sender<String>,
+    ended: oneshot::Receiver<io::Result<()>>,
+}
+
+/// Lines that may wait for a reader.
+const WAITING: usize = 256;
+
+impl Printer {
+    pub fn start(mut output: Output) -> Printer {
+        let (lines, mut waiting) = mpsc::channel::<String>(WAITING);
+        let (end, ended) = oneshot::channel();
+        std::thread::spawn(move || {
+            let mut print = || {
+                while let Some(line) = waiting.blocking_recv() {
+                    if output.line(&line)?.is_break() {
+                        break;
+                    }
+                }
+                Ok(())
+            };
+            // Who waits for the end may have gone.
+            let _ = end.send(print());
+        });
+        Printer { lines, ended }
+    }
+
+    /// Has one more line printed, once there is room for it. Break: nobody reads
+    /// any more.
+    ///
+    /// # Errors
+    /// An earlier one could not be written.
+    pub async fn line(&mut self, line: String) -> io::Result<ControlFlow<()>> {
+        match self.lines.send(line).await {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            // The thread ends by itself for these two reasons only.
+            Err(_) => (&mut self.ended).await.unwrap_or(Ok(())).map(ControlFlow::Break),
+        }
+    }
+
+    /// Comes back when all lines are written.
+    ///
+    /// # Errors
+    /// They can't be.
+    pub async fn finish(self) -> io::Result<()> {
+        drop(self.lines);
+        // It has said so already if it ended before.
+        self.ended.await.unwrap_or(Ok(()))
     }
 }
 

@@ -170,6 +170,24 @@ fn a_reader_who_goes_ends_the_listening_even_if_nothing_comes() {
 }
 
 #[test]
+fn a_reader_who_takes_his_time_holds_up_neither_ctrl_c_nor_an_answer() {
+    let buses = buses();
+    let long = format!("[\"{}\"]", "x".repeat(100_000));
+    // More than a pipe holds.
+    let mut listener = start(buses.command(&["listen"]));
+    let told = buses.command(&["notify", "a.b", "-", "--count", "20"]).run_with(&long);
+    assert_eq!(told.status, Some(0), "{told:?}");
+    kill_process(Pid::from_child(&listener.child), Signal::INT).unwrap();
+    assert_eq!(listener.child.wait().unwrap().code(), Some(0));
+
+    let mut echo = start(buses.command(&["serve-echo"]));
+    let asked = buses.command(&["call", "test.me", "-", "--count", "20", "--timeout", "20"]).run_with(&long);
+    assert_eq!((asked.status, asked.stdout.lines().count()), (Some(0), 20), "{}", asked.stderr);
+    kill_process(Pid::from_child(&echo.child), Signal::INT).unwrap();
+    assert_eq!(echo.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn what_makes_no_sense_or_is_refused_says_why() {
     let buses = buses();
     skep(&["listen", "a"]).run().refused(2, &["expected a method such as"]);
