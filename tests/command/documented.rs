@@ -30,8 +30,9 @@ impl Section {
         rows.filter_map(|row| row.split('|').nth(1)).flat_map(long_options).collect()
     }
 
-    fn usage(&self) -> Option<&str> {
-        self.text.lines().find_map(|line| line.strip_prefix("Usage: `")?.strip_suffix('`'))
+    fn usages(&self) -> BTreeSet<String> {
+        let usages = self.text.lines().filter_map(|line| line.strip_prefix("Usage: `")?.strip_suffix('`'));
+        usages.map(str::to_owned).collect()
     }
 
     /// What its blocks of that kind hold.
@@ -78,17 +79,31 @@ fn the_page_has_every_command_with_its_options_and_no_others() {
     assert_eq!(titled, listed.iter().map(String::as_str).collect(), "sections of docs/commands.md and commands");
     let connecting = sections.iter().find(|section| section.title == "Connecting").unwrap().options();
     for section in sections.iter().filter(|section| section.title != "Connecting") {
-        let command: Vec<_> = section.title.split(' ').skip(1).collect();
-        let help = skep(&[&command[..], &["--help"]].concat()).run().stdout;
-        let (connection, options) = helped(&help);
+        let command: Vec<_> = section.title.split(' ').skip(1).map(str::to_owned).collect();
+        let (mut options, mut usages) = (BTreeSet::new(), BTreeSet::new());
+        for help in helps(&command) {
+            let (connection, others) = helped(&help);
+            assert!(connection.is_empty() || connection == connecting, "options for the connection: {connection:?}");
+            options.extend(others);
+            usages.extend(help.lines().find_map(|line| line.strip_prefix("Usage: ")).map(str::to_owned));
+        }
         assert_eq!(section.options(), options, "options of {} on the page and in its help", section.title);
-        assert!(connection.is_empty() || connection == connecting, "options for the connection: {connection:?}");
-        let usage = help.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap();
-        assert_eq!(section.usage(), Some(usage), "{}", section.title);
+        assert_eq!(section.usages(), usages, "{}", section.title);
         let examples = [section.blocks("console"), section.blocks("console checked")].concat();
         assert!(examples.iter().any(|block| block.starts_with("$ ")), "an example of {}", section.title);
         assert!(section.text.contains("Exit status: 0 "), "exit statuses of {}", section.title);
     }
+}
+
+/// The help of a command, or of those that it has if it has any.
+fn helps(command: &[String]) -> Vec<String> {
+    let words: Vec<_> = command.iter().map(String::as_str).collect();
+    let help = skep(&[&words[..], &["--help"]].concat()).run().stdout;
+    let below = commands(&help);
+    if below.is_empty() {
+        return vec![help];
+    }
+    below.into_iter().flat_map(|sub| helps(&[command, &[sub]].concat())).collect()
 }
 
 #[derive(Deserialize)]

@@ -28,6 +28,16 @@ fn help_shows_examples_and_exit_statuses() {
 }
 
 #[test]
+fn every_command_tells_its_exit_statuses() {
+    for command in commands(&skep(&["--help"]).run().stdout) {
+        let help = skep(&[&command, "--help"]).run().stdout;
+        // Those of a command with commands of its own may be told there.
+        let tells = help.contains("Exit status:") || !commands(&help).is_empty();
+        assert!(tells, "{command}: {help}");
+    }
+}
+
+#[test]
 fn version_is_the_packages() {
     assert_eq!(skep(&["--version"]).run().stdout, format!("skep {}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -1,21 +1,45 @@
 //! What commands do differently at a terminal, seen through a real one: a pty
 //! that `script` opens.
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use crate::buses::Buses;
 
-/// What a terminal shows of the command, both outputs together.
-fn at_a_terminal(buses: &Buses, args: &[&str]) -> String {
+/// The command at a terminal, which shows both its outputs.
+fn terminal(buses: &Buses, args: &[&str]) -> Command {
     let quoted: Vec<String> = args.iter().map(|arg| format!("'{}'", arg.replace('\'', r"'\''"))).collect();
-    let line = format!("'{}' {}", env!("CARGO_BIN_EXE_skep"), quoted.join(" "));
+    let line = format!("exec '{}' {}", env!("CARGO_BIN_EXE_skep"), quoted.join(" "));
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).stdin(Stdio::null());
     command.env("SKEP_FRONTEND_URL", &buses.urls[0]).env("SKEP_BACKEND_URL", &buses.backend);
     command.env_remove("NO_COLOR").env("TERM", "xterm");
-    let output = command.output().unwrap();
+    command
+}
+
+/// What is shown until it ends by itself.
+fn at_a_terminal(buses: &Buses, args: &[&str]) -> String {
+    let output = terminal(buses, args).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn ctrl_c_ends_listening_and_serving_with_a_summary() {
+    let buses = Buses::start();
+    for (command, summary) in [("listen", "0 notifications in "), ("serve-echo", "0 requests in ")] {
+        let mut script = terminal(&buses, &[command]);
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut shown = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        shown.read_line(&mut line).unwrap();
+        assert!(line.contains("end with Ctrl-C"), "{line:?}");
+        child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+        let mut rest = String::new();
+        shown.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains(summary), "{rest:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
 }
 
 #[test]
