@@ -1,5 +1,6 @@
 //! Where a command connects, and as whom: the options that all of them share.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::{Context, bail};
 use skep::client::{Client, Options};
 
 use super::failure::Failure;
+use super::output::harmless;
 use super::values;
 
 /// Which bus.
@@ -32,7 +34,7 @@ pub struct ConnectArgs {
 
     /// File whose first line is the password [default: the URL's, else on a frontend
     /// $SKEP_PASSWORD or $SKEP_FRONTEND_PASSWORD, on a backend $SKEP_BACKEND_PASSWORD,
-    /// else the sample password if the sample user logs in]
+    /// else the sample password if the sample user logs in, else a terminal is asked]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
@@ -128,7 +130,8 @@ impl ConnectArgs {
         Ok(Endpoint { options, place: format!("{} as user {user:?}", without_login(&url)) })
     }
 
-    /// What the options say, else the URL, else variables, else the sample.
+    /// What the options say, else the URL, else variables, else the sample, else
+    /// whoever sits at the terminal.
     fn login(&self, options: &Options, usual: &Usual) -> anyhow::Result<(String, String)> {
         let in_url = |of_url: Option<&str>| of_url.map(str::to_owned);
         let user = self.user.clone().or_else(|| in_url(options.user()));
@@ -144,6 +147,10 @@ impl ConnectArgs {
         match self.password.clone().or(of_url).or_else(|| variable(usual.passwords)) {
             Some(password) => Ok((user, password)),
             None if user == usual.user => Ok((user, usual.password.to_owned())),
+            None if std::io::stdin().is_terminal() => {
+                let asked = rpassword::prompt_password(format!("Password of {}: ", harmless(&user)));
+                Ok((user, asked.context("the password can't be read from the terminal")?))
+            }
             None => {
                 let variable = usual.passwords[0];
                 bail!("user {user:?} needs a password: give --password-file, {variable} or USER:PASSWORD in the URL")

@@ -29,6 +29,11 @@ impl Buses {
             bus.listeners.values_mut().for_each(|listener| listener.listen.set_port(0));
             bus.queues.grace_ms = 200;
         }
+        // One who is not in the samples, though the password is.
+        for frontend in config.frontend.values_mut() {
+            let user = frontend.users["frontend"].clone();
+            frontend.users.insert("ann".into(), user);
+        }
         // Some of the methods never answer.
         config.router.shutdown_wait_ms = 50;
         let skep = runtime.block_on(Skep::start(config)).unwrap();

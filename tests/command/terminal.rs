@@ -43,6 +43,23 @@ fn ctrl_c_ends_listening_and_serving_with_a_summary() {
 }
 
 #[test]
+fn a_password_that_nothing_says_is_asked_for() {
+    let mut buses = Buses::start();
+    buses.work(|worker| worker.serve_rest("t", |_, params: serde_json::Value| async { Ok(params) }));
+    let mut script = terminal(&buses, &["call", "t.echo", "[\"x\"]", "--user", "ann", "--format", "json"]);
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = child.stdout.take().unwrap();
+    let mut prompt = [0; 17];
+    shown.read_exact(&mut prompt).unwrap();
+    assert_eq!(&prompt, b"Password of ann: ");
+    child.stdin.as_mut().unwrap().write_all(b"abc123\n").unwrap();
+    let mut rest = String::new();
+    shown.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("[\"x\"]"), "{rest:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_bench_shows_how_far_it_is_and_colours_what_got_worse() {
     let buses = Buses::start();
     let dir = tempfile::tempdir().unwrap();
