@@ -308,16 +308,14 @@ impl Plan {
 }
 
 impl PlannedBus {
+    /// From now on only this machine reaches it.
     fn stay_home(&mut self) {
-        let home = |address: SocketAddr| {
-            let ip = match address.ip() {
+        for address in std::iter::once(&mut self.tcp).chain(&mut self.ws) {
+            address.set_ip(match address.ip() {
                 IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
                 IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            };
-            SocketAddr::new(ip, address.port())
-        };
-        self.tcp = home(self.tcp);
-        self.ws = self.ws.map(home);
+            });
+        }
     }
 
     fn know(&mut self, name: &str, password: &str) {
