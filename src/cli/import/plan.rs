@@ -268,6 +268,9 @@ impl Plan {
     /// skep has one salt, or each backend its id.
     fn choose_salt(&mut self, backends: &[&Bus]) {
         let of = |bus: &Bus| bus.salt.clone().unwrap_or_else(|| bus.id.clone());
+        // What was put on the broker of another role makes no calls to the router.
+        let of_role = |bus: &&&Bus| self.backends.iter().any(|planned| planned.role == bus.role);
+        let backends: Vec<&Bus> = backends.iter().filter(of_role).copied().collect();
         let kept = |bus: &Bus| self.backends.iter().any(|planned| planned.id == bus.id);
         if backends.iter().all(|bus| kept(bus) && of(bus) == bus.id) {
             return;

@@ -45,7 +45,7 @@ impl Plan {
 
 impl PlannedBus {
     fn write(&self, kind: &str, sample: &Settings, text: &mut String) {
-        let bus = format!("{kind}.{}", quoted(&self.id));
+        let bus = format!("{kind}.{}", key(&self.id));
         let _ = write!(text, "\n[{bus}]\nrole = {}\n", quoted(&self.role));
         if let Some(user) = &self.anonymous {
             let _ = writeln!(text, "anonymous = {}", quoted(user));
@@ -56,16 +56,23 @@ impl PlannedBus {
         }
         for user in &self.users {
             let (name, comment) = match user.rights {
-                Rights::Router => ("router", "\n# For router workers, should you go back to them; skep needs it not."),
+                Rights::Router => {
+                    ("router", "\n# For router workers, should you go back to them; skep itself needs none.")
+                }
                 Rights::OfItsBus => (kind, ""),
             };
             let rules = sample.users.get(name).cloned().unwrap_or_default();
             let User { publish, subscribe, .. } = rules;
-            let name = quoted(&user.name);
+            let name = key(&user.name);
             let _ = write!(text, "{comment}\n[{bus}.users.{name}]\npassword = {}\n", quoted(&user.password));
             let _ = writeln!(text, "publish = {}\nsubscribe = {}", Value::from(publish), Value::from(subscribe));
         }
     }
+}
+
+fn key(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    if bare { name.to_owned() } else { quoted(name) }
 }
 
 /// A string of TOML on one line, also good as a key.
