@@ -3,12 +3,9 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-
 use serde_json::Value;
 use support::client::PUBACK;
+use support::process::Process;
 use support::rpc::json_of;
 use support::{Client, Instance, Login, id, wait_until};
 
@@ -56,46 +53,17 @@ fn without_a_supervisor_nothing_is_sent() {
 }
 
 /// A skep of its own, as the log is a process's.
-struct Serving {
-    child: Child,
-    backend: SocketAddr,
-    _data: tempfile::TempDir,
+fn start(more: &[&str]) -> Process {
+    Process::start(tempfile::tempdir().expect("a temporary directory"), &[&["--log", "debug"], more].concat())
 }
 
-impl Serving {
-    fn start(more: &[&str]) -> Serving {
-        let data = tempfile::tempdir().expect("a temporary directory");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
-        command.current_dir(data.path()).args(more).args(["--log", "debug"]);
-        for key in
-            ["backend.backend-1.listeners.tcp", "frontend.frontend-1.listeners.tcp", "frontend.frontend-1.listeners.ws"]
-        {
-            command.arg("--set").arg(format!("{key}.listen=127.0.0.1:0"));
-        }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
-        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let line = lines.map(|line| line.expect("text")).find(|line| line.trim_start().starts_with("backend "));
-        let line = line.expect("the backend's address");
-        let backend = line.split("mqtt://").nth(1).and_then(|address| address.trim().parse().ok());
-        Serving { child, backend: backend.expect("an address"), _data: data }
-    }
-
-    fn client(&self, id: &str) -> Client {
-        Client::connect(self.backend, Login::new(id).user("backend", "def456"))
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // Gone already unless a test failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn worker(skep: &Process, id: &str) -> Client {
+    Client::connect(skep.backend, Login::new(id).user("backend", "def456"))
 }
 
 /// A log collector of the framework.
-fn collector(skep: &Serving) -> Client {
-    let mut collector = skep.client("collector");
+fn collector(skep: &Process) -> Client {
+    let mut collector = worker(skep, "collector");
     for level in 1..=8 {
         collector.subscribe(&format!("log/{level}/#"), 0);
     }
@@ -115,7 +83,7 @@ fn record(collector: &mut Client, text: &str) -> (String, Value) {
 
 #[test]
 fn log_records_reach_a_collector_in_the_frameworks_form() {
-    let skep = Serving::start(&[]);
+    let skep = start(&[]);
     let mut collector = collector(&skep);
     let hostile = "esc\u{85}<b>";
     Client::attempt(skep.backend, &Login::new(hostile).user("backend", "wrong"));
@@ -123,10 +91,10 @@ fn log_records_reach_a_collector_in_the_frameworks_form() {
     assert_eq!((&*topic, &refused["method"]), ("log/7/beekeeper-service-router", &Value::from("info")));
     let params = &refused["params"];
     assert_eq!((&params["level"], &params["service"]), (&Value::from(7), &Value::from("beekeeper-service-router")));
-    assert_eq!((&params["pool"], &params["pid"]), (&Value::from("skep"), &Value::from(skep.child.id())));
+    assert_eq!((&params["pool"], &params["pid"]), (&Value::from("skep"), &Value::from(skep.pid())));
     assert!(params["tstamp"].as_f64() > Some(1.7e9), "{params}");
     // What a client chose is text to a terminal and to a page.
-    skep.client(hostile).disconnect();
+    worker(&skep, hostile).disconnect();
     let (topic, connected) = record(&mut collector, "connected bus=");
     assert_eq!(topic, "log/8/beekeeper-service-router");
     let message = connected["params"]["message"].as_str().expect("text");
@@ -135,10 +103,10 @@ fn log_records_reach_a_collector_in_the_frameworks_form() {
 
 #[test]
 fn a_flood_of_records_is_cut_and_no_record_makes_another() {
-    let skep = Serving::start(&[]);
+    let skep = start(&[]);
     let mut collector = collector(&skep);
     for n in 0..300 {
-        skep.client(&format!("flood-{n}")).disconnect();
+        worker(&skep, &format!("flood-{n}")).disconnect();
     }
     let mut records = 0;
     let mut told = false;
@@ -148,7 +116,7 @@ fn a_flood_of_records_is_cut_and_no_record_makes_another() {
     }
     if !told {
         // The flood may have ended with what was cut off.
-        skep.client("after").disconnect();
+        worker(&skep, "after").disconnect();
         record(&mut collector, "records before this one were not published");
     }
     assert!((50..600).contains(&records), "{records}");
@@ -156,12 +124,12 @@ fn a_flood_of_records_is_cut_and_no_record_makes_another() {
 
 #[test]
 fn both_can_be_switched_off() {
-    let skep = Serving::start(&["--set", "framework.log=false", "--set", "framework.status=false"]);
+    let skep = start(&["--set", "framework.log=false", "--set", "framework.status=false"]);
     let mut collector = collector(&skep);
-    let mut supervisor = skep.client("supervisor");
+    let mut supervisor = worker(&skep, "supervisor");
     supervisor.subscribe(SUPERVISOR, 1);
     for n in 0..10 {
-        skep.client(&format!("c{n}")).disconnect();
+        worker(&skep, &format!("c{n}")).disconnect();
     }
     assert!(supervisor.message_within(std::time::Duration::from_secs(6)).is_none());
     collector.assert_no_message();

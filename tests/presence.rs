@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use skep::config::Config;
+use support::process::Process;
 use support::rpc::{binding, json_of, router_call};
 use support::{Client, Instance, Login, PATIENCE, id, wait_until};
 
@@ -285,6 +286,35 @@ fn after_a_restart_who_returns_was_never_away_and_who_does_not_is_offline() {
     let _back = second.user(&phone);
     assert_eq!(heard(&mut ear), offline("frontend.user-2"));
     only_then(&second, &mut ear, &mut binder(&second), "frontend.somebody-else");
+}
+
+#[test]
+fn after_a_kill_nobodys_leaving_is_missed_and_nobody_comes_twice() {
+    let args = ["--set", "router.presence.enabled=true", "--set", "router.presence.grace_ms=1500"];
+    let ear = |skep: &Process| {
+        let mut ear = Client::connect(skep.backend, Login::new("listener").user("backend", "def456"));
+        ear.subscribe("msg/backend/router/presence/#", 1);
+        ear
+    };
+    let user = |skep: &Process, name| Client::connect(skep.frontend, Login::new(&id(name)).user("frontend", "abc123"));
+    let first = Process::start(tempfile::tempdir().expect("a temporary directory"), &args);
+    let mut listener = ear(&first);
+    let mut binder = Client::connect(first.backend, Login::new("binder").user("backend", "def456"));
+    binder.subscribe("priv/binder", 0);
+    let _users = [user(&first, "phone"), user(&first, "laptop")];
+    bind(&mut binder, &id("phone"), ADDRESS);
+    assert_eq!(heard(&mut listener), online(ADDRESS));
+    bind(&mut binder, &id("laptop"), "frontend.user-2");
+    assert_eq!(heard(&mut listener), online("frontend.user-2"));
+
+    let second = Process::start(first.kill(), &args);
+    let mut listener = ear(&second);
+    let phone = user(&second, "phone");
+    assert_eq!(heard(&mut listener), offline("frontend.user-2"));
+    let _laptop = user(&second, "laptop");
+    assert_eq!(heard(&mut listener), online("frontend.user-2"));
+    phone.kill();
+    assert_eq!(heard(&mut listener), offline(ADDRESS));
 }
 
 #[test]
