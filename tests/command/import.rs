@@ -129,6 +129,8 @@ fn brokers_on_other_machines_become_listeners_that_do_not_collide() {
         "backend.b3.listeners.tcp.listen = \"127.0.0.1:8883\"",
         "frontend.f1.listeners.tcp.listen = \"127.0.0.1:11883\"",
         "frontend.f2.listeners.tcp.listen = \"[::1]:1885\"",
+        "frontend.f2.anonymous = \"anonymous\"",
+        "frontend.f2.users.anonymous.publish = [\"req/#\"]",
     ] {
         assert!(printed.lines().any(|printed| printed.starts_with(line)), "no {line} in {printed}");
     }

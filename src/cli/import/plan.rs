@@ -116,10 +116,15 @@ impl Plan {
                 bus.id, same.id, bus.host, bus.port, same.id
             );
             let known = same.users.iter().any(|known| known.name == user.name);
-            if !known {
+            if !known && bus.user.is_some() {
                 same.users.push(user);
             }
-            return self.note(note);
+            let logs_in = bus.user.is_some() || same.anonymous.is_some();
+            self.note(note);
+            if !logs_in {
+                self.note(format!("bus {} has no username, and has to get one there", bus.id));
+            }
+            return;
         }
         let (host, ours) = self.address(bus, files);
         let wanted =
@@ -182,11 +187,12 @@ impl Plan {
 
     /// The user that the framework's own processes log in as.
     fn user_of(&mut self, bus: &Bus, frontend: bool, files: &Files) -> PlannedUser {
-        let name = bus.user.clone().unwrap_or_else(|| if frontend { "router".into() } else { bus.role.clone() });
+        let Some(name) = bus.user.clone() else {
+            // Whoever may come is not given a router's rights.
+            return PlannedUser { name: "anonymous".to_owned(), password: random(), rights: Rights::OfItsBus };
+        };
         let password = bus.password.clone().unwrap_or_else(|| {
-            if bus.user.is_some() {
-                self.notes.push(format!("bus {} has a username and no password: a random one is in its place", bus.id));
-            }
+            self.notes.push(format!("bus {} has a username and no password: a random one is in its place", bus.id));
             random()
         });
         let also_client = files.client.as_ref().is_some_and(|client| client.user == name && client.port == bus.port);
