@@ -62,7 +62,10 @@ fn without_last_commas(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut strings = Strings::default();
     for (at, c) in text.char_indices() {
-        let last = !strings.has(c) && c == ',' && text[at + 1..].trim_start().starts_with([']', '}']);
+        let last = !strings.has(c)
+            && c == ','
+            && text[at + 1..].trim_start().starts_with([']', '}'])
+            && !out.trim_end().ends_with(['[', '{', ',']);
         if !last {
             out.push(c);
         }
