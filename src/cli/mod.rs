@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod import;
 mod limits;
 mod logging;
 mod serve;
@@ -38,6 +39,7 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Call(call::Args),
+    Import(import::Args),
 }
 
 impl Cli {
@@ -48,6 +50,7 @@ impl Cli {
             Some(Command::Serve(args)) => serve::run(&args),
             Some(Command::Check(args)) => check::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Import(args)) => import::run(&args),
         }
     }
 }
@@ -60,4 +63,5 @@ Examples:
                                            WebSocket on any free port
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
+  skep import beekeeper /etc/beekeeper     settings from those of the framework
   skep call myapp.str.uc '{\"string\":\"hello\"}'";

@@ -3,5 +3,6 @@
 mod call;
 mod check;
 mod help;
+mod import;
 mod serve;
 mod started;
