@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::bindings::{Bindings, OpenError};
 use crate::bus::{self, Bus, HubError, ListenError};
 use crate::config::{Config, Invalid};
+use crate::framework::{LogLines, report_status};
 use crate::router::{BusName, Router};
 
 /// How long clients have to take their DISCONNECT.
@@ -77,6 +78,7 @@ impl Skep {
     /// address that can't be listened on.
     pub async fn start(config: Config) -> Result<Skep, StartError> {
         config.check()?;
+        let framework = config.framework.clone();
         let bindings = Bindings::open(&config.data, &config.bindings)?;
         let router = Router::new(config.router, bindings.clone());
 
@@ -106,6 +108,12 @@ impl Skep {
             skep.stop().await;
             return Err(error.into());
         }
+        if let Some(presence) = skep.router.presence() {
+            skep.vital.spawn(presence);
+        }
+        if framework.status && skep.router.is_enabled() {
+            skep.vital.spawn(report_status(skep.router.clone(), skep.backends.clone()));
+        }
         Ok(skep)
     }
 
@@ -119,6 +127,12 @@ impl Skep {
             }
         }
         Ok(())
+    }
+
+    /// Publishes what a log layer takes on the backends, for the framework's
+    /// log collectors. The program decides: `framework.log` is the command's.
+    pub fn publish_log(&mut self, lines: LogLines) {
+        self.vital.spawn(lines.publish(self.backends.clone()));
     }
 
     /// Where it listens.

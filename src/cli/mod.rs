@@ -8,6 +8,7 @@ mod connect;
 mod echo;
 mod ending;
 mod failure;
+mod import;
 mod limits;
 mod listen;
 mod logging;
@@ -57,6 +58,7 @@ enum Command {
     Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Import(import::Args),
 }
 
 impl Cli {
@@ -73,6 +75,7 @@ impl Cli {
             Some(Command::Bench(args)) => bench::run(&args),
             Some(Command::Completions(args)) => completions::run(&args),
             Some(Command::Man(args)) => man::run(&args),
+            Some(Command::Import(args)) => import::run(&args),
         }
     }
 }
@@ -85,4 +88,5 @@ Examples:
                                            WebSocket on any free port
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
+  skep import beekeeper /etc/beekeeper     settings from those of the framework
   skep call myapp.str.uc '{\"string\":\"hello\"}'";

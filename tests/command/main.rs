@@ -7,6 +7,7 @@ mod check;
 mod documented;
 mod generated;
 mod help;
+mod import;
 mod notifications;
 mod serve;
 mod started;
