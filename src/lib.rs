@@ -10,9 +10,12 @@ pub mod client;
 pub mod config;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
+/// Changing who may come in, while it runs.
+mod reload;
 /// What joins the buses.
 pub mod router;
 /// All of it together, started and stopped.
 mod skep;
 
+pub use reload::{ReloadError, Reloaded, check_files};
 pub use skep::{Bound, Kind, Skep, StartError};
