@@ -208,7 +208,8 @@ impl fmt::Debug for User {
 pub struct Connections {
     /// Connections at once, those that have not yet sent CONNECT included.
     pub max_connections: usize,
-    /// Time for the WebSocket handshake and CONNECT together, in ms.
+    /// Time for the TLS and WebSocket handshakes and CONNECT together, and as
+    /// much for the login to be checked, in ms.
     pub connection_timeout_ms: u64,
     /// Largest packet taken from a client, in bytes, header included.
     pub max_payload_size: u32,

@@ -65,10 +65,18 @@ impl UsersFile {
             let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count()) + 1;
             format!("line {line}: {}", error.message())
         })?;
-        for (name, user) in &file.users {
-            user.check(name).map_err(|what| format!("user {name:?}: {what}"))?;
-        }
+        file.check()?;
         Ok(file)
+    }
+
+    /// Checks everything in it.
+    ///
+    /// # Errors
+    /// What is wrong, and with which user.
+    pub fn check(&self) -> Result<(), String> {
+        let check =
+            |(name, user): (&String, &FileUser)| user.check(name).map_err(|what| format!("user {name:?}: {what}"));
+        self.users.iter().try_for_each(check)
     }
 
     /// Replaces the file as a whole, or not at all: readable by its owner only,
