@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Argon2, Params};
+use argon2::{Algorithm, Argon2, Params};
 use aws_lc_rs::{constant_time, hmac, rand};
 
 /// What the text of a hash begins with; no plain password may.
@@ -72,7 +72,9 @@ impl Credential {
         }
         let hash = PasswordHash::new(stored).map_err(|_| HashError::Form)?;
         let params = Params::try_from(&hash).map_err(|_| HashError::Form)?;
-        if hash.salt.is_none() || hash.hash.is_none() {
+        // What it does not know, argon2 would check as its usual kind.
+        let known = Algorithm::try_from(hash.algorithm.as_str()).is_ok();
+        if !known || hash.salt.is_none() || hash.hash.is_none() {
             return Err(HashError::Form);
         }
         match params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_ROUNDS && params.p_cost() <= MAX_LANES {

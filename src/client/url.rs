@@ -105,7 +105,11 @@ mod tests {
         ] {
             let url = parse(text).unwrap();
             assert_eq!((&*url.host, url.port, url.websocket.as_deref()), (host, port, websocket), "{text}");
-            assert_eq!((url.login, url.tls), (None, text.contains("s://")), "{text}");
+            assert_eq!(
+                (url.login, url.tls),
+                (None, ["mqtts:", "wss:"].iter().any(|tls| text.starts_with(tls))),
+                "{text}"
+            );
         }
     }
 
