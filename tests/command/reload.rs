@@ -96,7 +96,8 @@ fn the_connections_of_a_user_that_is_removed_end_also_silent_ones() {
     let backend = running.address("backend-1");
     let mut stays = Client::connect(backend, login("stays", "one", "pw-1"));
     let mut goes = Client::connect(backend, login("goes", "two", "pw-2"));
-    running.change("[backend.backend-1.users]\none = { password = 'pw-1', publish = ['log/#'], subscribe = ['log/#'] }\n");
+    running
+        .change("[backend.backend-1.users]\none = { password = 'pw-1', publish = ['log/#'], subscribe = ['log/#'] }\n");
     assert_eq!(running.reload().status, Some(0));
     assert_eq!(goes.disconnected(), 0x98);
     assert_eq!(stays.publish_acked(Message::new("log/a", "x")), 0x10);

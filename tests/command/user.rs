@@ -65,7 +65,8 @@ fn what_cant_be_a_user_is_refused_and_the_file_stays() {
 
 #[test]
 fn the_file_is_found_by_the_settings() {
-    let at = skep(&[]).file("rumqttd.toml", "[backend.b]\nusers_file = \"workers\"\n[frontend.f]\nusers_file = \"web\"");
+    let at =
+        skep(&[]).file("rumqttd.toml", "[backend.b]\nusers_file = \"workers\"\n[frontend.f]\nusers_file = \"web\"");
     run(&at, &["add", "a"], "x").refused(1, &["several buses have a users_file", "b, f"]);
     assert_eq!(run(&at, &["add", "a", "--bus", "f"], "x").status, Some(0));
     assert!(at.dir.path().join("web").exists() && !at.dir.path().join("workers").exists());
