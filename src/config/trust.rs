@@ -22,7 +22,8 @@ pub(super) fn check(bus: &Key, settings: &Settings, given: &mut Given) {
 fn check_tls(key: &Key, tls: &Tls, given: &mut Given) {
     let (cert, private, ca) = (key.child("cert"), key.child("key"), key.child("client_ca"));
     let (auth, user_from_cn) = (key.child("client_auth"), key.child("user_from_cn"));
-    let mut pair = |one: &Key, other: &Key| refuse(given, one, &[other.clone()], format!("needs {other} beside it"));
+    let mut pair =
+        |one: &Key, other: &Key| refuse(given, one, std::slice::from_ref(other), format!("needs {other} beside it"));
     match (&tls.cert, &tls.key) {
         (Some(_), None) => pair(&cert, &private),
         (None, Some(_)) => pair(&private, &cert),
@@ -32,7 +33,12 @@ fn check_tls(key: &Key, tls: &Tls, given: &mut Given) {
                 [(&ca, tls.client_ca.is_some()), (&auth, asks), (&user_from_cn, tls.user_from_cn)]
             {
                 if is_given {
-                    refuse(given, given_key, &[cert.clone()], format!("does nothing without TLS: needs {cert}"));
+                    refuse(
+                        given,
+                        given_key,
+                        std::slice::from_ref(&cert),
+                        format!("does nothing without TLS: needs {cert}"),
+                    );
                 }
             }
             return;
@@ -44,10 +50,10 @@ fn check_tls(key: &Key, tls: &Tls, given: &mut Given) {
             let why = format!(
                 "does nothing while no client is asked for a certificate: give {auth} as \"optional\" or \"required\""
             );
-            refuse(given, &ca, &[auth.clone()], why);
+            refuse(given, &ca, std::slice::from_ref(&auth), why);
         }
         (None, ClientAuth::Optional | ClientAuth::Required) => {
-            refuse(given, &auth, &[ca.clone()], format!("needs {ca}: who signs certificates of clients"));
+            refuse(given, &auth, std::slice::from_ref(&ca), format!("needs {ca}: who signs certificates of clients"));
         }
         _ => {}
     }
@@ -64,10 +70,12 @@ fn check_jwt(bus: &Key, settings: &Settings, given: &mut Given) {
     let key = bus.child("jwt");
     let (single, set) = (key.child("key_file"), key.child("jwks_file"));
     match (key_file, jwks_file) {
-        (Some(_), Some(_)) => refuse(given, &set, &[single.clone()], format!("can't be given beside {single}")),
+        (Some(_), Some(_)) => {
+            refuse(given, &set, std::slice::from_ref(&single), format!("can't be given beside {single}"))
+        }
         (Some(_), None) if algorithm.is_none() => {
             let algorithm = key.child("algorithm");
-            refuse(given, &single, &[algorithm.clone()], format!("needs {algorithm}: what the key is for"));
+            refuse(given, &single, std::slice::from_ref(&algorithm), format!("needs {algorithm}: what the key is for"));
         }
         (None, None) => {
             let others = [
