@@ -14,8 +14,11 @@ pub mod mqtt;
 mod reload;
 /// What joins the buses.
 pub mod router;
+/// What a runtime can do for it.
+mod runtime;
 /// All of it together, started and stopped.
 mod skep;
 
 pub use reload::{ReloadError, Reloaded, check_files};
+pub use runtime::tune;
 pub use skep::{Bound, Kind, Skep, StartError};
