@@ -97,12 +97,8 @@ use ahash::AHashMap;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-<<<<<<< HEAD
 pub use access::is_user_name;
-pub use batch::Batch;
-=======
 pub use batch::{Batch, allow_putting_off, flush_put_off};
->>>>>>> main
 pub use clock::now_ms;
 pub use hook::{Hook, Inbound, Undeliverable};
 pub use listener::{Bound, ListenError};

@@ -59,12 +59,8 @@ fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
     logging::start(&config.log)?;
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
-<<<<<<< HEAD
     warn_of_plain_passwords(&effective);
-    let runtime = runtime()?;
-=======
     let runtime = runtime(config.threads)?;
->>>>>>> main
     let status = runtime.block_on(serve(args, config));
     // A task that doesn't end by itself can't keep the process.
     runtime.shutdown_background();
