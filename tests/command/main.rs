@@ -9,6 +9,6 @@ mod reload;
 mod serve;
 mod started;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "each test binary uses its own part of this")]
+#[allow(unused_imports, reason = "each test binary uses its own part of this")]
 mod support;
 mod user;

@@ -5,7 +5,7 @@
 mod certificates;
 mod logins;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "each test binary uses its own part of this")]
+#[allow(unused_imports, reason = "each test binary uses its own part of this")]
 mod support;
 mod tls;
 mod tokens;

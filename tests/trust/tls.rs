@@ -222,7 +222,7 @@ fn the_client_library_calls_over_mqtts_and_wss() {
         assert!(error.to_string().contains("certificate"), "{error}");
     }
     let options = Options::frontend("mqtts://127.0.0.1").expect("a URL");
-    assert!(options.ca_file("no such file").err().expect("an error").to_string().contains("can't be read"));
+    assert!(options.ca_file("no such file").expect_err("an error").to_string().contains("can't be read"));
     skep.stop();
 }
 
