@@ -12,6 +12,8 @@ pub mod config;
 pub mod framework;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
+/// Changing who may come in, while it runs.
+mod reload;
 /// What joins the buses.
 pub mod router;
 /// What a runtime can do for it.
@@ -19,5 +21,6 @@ mod runtime;
 /// All of it together, started and stopped.
 mod skep;
 
+pub use reload::{ReloadError, Reloaded, check_files};
 pub use runtime::tune;
 pub use skep::{Bound, Kind, Skep, StartError};

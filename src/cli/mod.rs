@@ -17,8 +17,10 @@ mod man;
 mod notify;
 mod output;
 mod params;
+mod reload;
 mod serve;
 mod settings;
+mod user;
 mod values;
 mod welcome;
 
@@ -51,6 +53,8 @@ enum Command {
     #[command(after_long_help = serve::EXIT_STATUS)]
     Serve(serve::Args),
     Check(check::Args),
+    Reload(reload::Args),
+    User(user::Args),
     Call(call::Args),
     Notify(notify::Args),
     Listen(listen::Args),
@@ -68,6 +72,8 @@ impl Cli {
             None => serve::run(&self.serve),
             Some(Command::Serve(args)) => serve::run(&args),
             Some(Command::Check(args)) => check::run(&args),
+            Some(Command::Reload(args)) => reload::run(&args),
+            Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
             Some(Command::Notify(args)) => notify::run(&args),
             Some(Command::Listen(args)) => listen::run(&args),
