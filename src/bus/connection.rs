@@ -225,7 +225,6 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
 
 impl Connection {
     /// Not an `async fn`, which would have room for `self` twice.
-    #[expect(clippy::manual_async_fn)]
     fn run(mut self, rest: Vec<u8>) -> impl Future<Output = ()> + Send {
         let mut batch = Batch::new();
         let first = self.client.renew().and_then(|()| self.received(&rest, &mut batch));
