@@ -8,6 +8,8 @@ pub mod bus;
 pub mod client;
 /// The settings file, its layers and their check.
 pub mod config;
+/// What the framework's own tools get to see: status and log.
+pub mod framework;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
 /// Changing who may come in, while it runs.

@@ -125,6 +125,7 @@ impl Bus {
         let mut seat = seat;
         seat.establish(&control);
         batch.flush();
+        self.client_changed(&admitted.session.id);
         let client = Client::new(self.clone(), admitted, Arc::clone(&control));
         let connection =
             Connection { bus: self, client, control, transport, partial: Vec::new(), unsent: Vec::new(), _seat: seat };
@@ -375,6 +376,7 @@ impl Connection {
         let last = farewell.map(|farewell| self.last_words(farewell));
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
+        bus.client_changed(&id);
         batch.flush_fairly().await;
         let Some(last) = last else { return };
         // The peer may be gone already; then nobody is there to read it.

@@ -5,6 +5,7 @@ mod call;
 mod certificates;
 mod check;
 mod help;
+mod import;
 mod reload;
 mod serve;
 mod started;
