@@ -87,8 +87,8 @@ impl Skep {
     /// can't be listened on.
     pub async fn start(config: Config) -> Result<Skep, StartError> {
         config.check()?;
-        let framework = config.framework.clone();
         let trusts = Trusts::load(&config)?;
+        let framework = config.framework.clone();
         let bindings = Bindings::open(&config.data, &config.bindings)?;
         let router = Router::new(config.router.clone(), bindings.clone());
 
@@ -141,12 +141,6 @@ impl Skep {
         Ok(())
     }
 
-    /// Publishes what a log layer takes on the backends, for the framework's
-    /// log collectors. The program decides: `framework.log` is the command's.
-    pub fn publish_log(&mut self, lines: LogLines) {
-        self.vital.spawn(lines.publish(self.backends.clone()));
-    }
-
     fn trust(&self, mut trusts: Trusts) {
         for bus in self.backends.iter().chain(&self.frontends) {
             if let Some(trust) = trusts.take(bus.id()) {
@@ -170,6 +164,12 @@ impl Skep {
         self.trust(Trusts::load(&next)?);
         self.config = next;
         Ok(Reloaded { needs_restart })
+    }
+
+    /// Publishes what a log layer takes on the backends, for the framework's
+    /// log collectors. The program decides: `framework.log` is the command's.
+    pub fn publish_log(&mut self, lines: LogLines) {
+        self.vital.spawn(lines.publish(self.backends.clone()));
     }
 
     /// Where it listens.

@@ -228,8 +228,8 @@ impl Connection {
     /// Not an `async fn`, which would have room for `self` twice.
     fn run(mut self, rest: Vec<u8>) -> impl Future<Output = ()> + Send {
         let mut batch = Batch::new();
-        let began = self.client.renew().and_then(|()| self.received(&rest, &mut batch));
-        let mut end = began.err().map(|stop| Box::new(End::Stop(stop)));
+        let first = self.client.renew().and_then(|()| self.received(&rest, &mut batch));
+        let mut end = first.err().map(|stop| Box::new(End::Stop(stop)));
         drop(rest);
         async move {
             let end = loop {
