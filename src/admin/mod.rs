@@ -2,14 +2,18 @@
 //! can do about it. Reads the other parts through their handles; no part knows
 //! of this one.
 
+/// A call, made from here.
+mod call;
 /// Who is connected, and ending a connection.
 mod clients;
+/// What went wrong of late.
+mod events;
 /// Which requests are let through.
 mod guard;
-/// The last minutes.
-mod history;
 /// Is it alive, is it ready.
 mod health;
+/// The last minutes.
+mod history;
 /// Prometheus.
 mod metrics;
 /// The whole at a glance.
@@ -18,10 +22,10 @@ mod overview;
 mod queues;
 /// Answers and errors.
 mod reply;
-/// Sessions and addresses, and forgetting them.
-mod sessions;
 /// What workers serve.
 mod services;
+/// Sessions and addresses, and forgetting them.
+mod sessions;
 mod settings;
 /// The socket: how many connections, and for how long.
 mod socket;
@@ -128,6 +132,8 @@ impl Admin {
 fn routes(settings: &Settings, state: &Arc<State>) -> axum::Router {
     let api = axum::Router::new()
         .route("/overview", get(overview::overview))
+        .route("/events", get(events::events))
+        .route("/call", post(call::call))
         .route("/history", get(history::history))
         .route("/services", get(services::services))
         .route("/queues", get(queues::queues))
