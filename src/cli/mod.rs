@@ -1,11 +1,17 @@
 //! The command line: what there is to type, and what each command returns.
 
+mod admin;
 mod call;
 mod check;
+mod clients;
 mod limits;
+mod listing;
 mod logging;
+mod queues;
 mod serve;
+mod sessions;
 mod settings;
+mod table;
 mod welcome;
 
 use std::process::ExitCode;
@@ -38,6 +44,9 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Call(call::Args),
+    Sessions(sessions::Args),
+    Queues(queues::Args),
+    Clients(clients::Args),
 }
 
 impl Cli {
@@ -48,6 +57,9 @@ impl Cli {
             Some(Command::Serve(args)) => serve::run(&args),
             Some(Command::Check(args)) => check::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Sessions(args)) => sessions::run(&args),
+            Some(Command::Queues(args)) => queues::run(&args),
+            Some(Command::Clients(args)) => clients::run(&args),
         }
     }
 }
@@ -60,4 +72,5 @@ Examples:
                                            WebSocket on any free port
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
-  skep call myapp.str.uc '{\"string\":\"hello\"}'";
+  skep call myapp.str.uc '{\"string\":\"hello\"}'
+  skep clients kick 7nXDsxMDwgLUSedX        disconnect a client of the skep here";

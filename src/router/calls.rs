@@ -12,9 +12,9 @@ use crate::bindings::{Binding, JournalError};
 use crate::bus::{Batch, Bus, EventKind, Hook, Inbound, Message, Publication, Undeliverable};
 use crate::mqtt::{QoS, Reason, UserProperties, response_topic, write_user_property};
 
-use super::Core;
 use super::jsonrpc::{self, RpcError};
 use super::names::{is_bindable_id, split_address, split_caller_addr};
+use super::{Core, console};
 
 /// Takes from `req/{backend role}/_bkpr/router` on one backend.
 pub struct Calls {
@@ -229,7 +229,10 @@ impl Hook for Calls {
         // A request that came from a frontend is answered there.
         let from_frontend = addr.and_then(split_caller_addr).filter(|_| topic.starts_with("res/"));
         let client = from_frontend.map_or(topic, |(mailbox, _)| mailbox);
-        let client = client.strip_prefix("priv/").unwrap_or(client);
+        let client = match client {
+            console::TOPIC => "console",
+            other => other.strip_prefix("priv/").unwrap_or(other),
+        };
         self.core.note_error(&self.backend, client, message.topic(), &error);
         if let Some((mailbox, frontend)) = from_frontend {
             if let Some(bus) = self.core.frontend(frontend) {
