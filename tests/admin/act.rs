@@ -4,6 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::binder;
 use crate::http::{Admin, admin, items};
 use crate::support::client::PUBACK;
 use crate::support::rpc::{binding, json_of, request, router_call, service};
@@ -43,13 +44,12 @@ fn a_kicked_workers_request_goes_to_another() {
 fn unbind_forgets_a_session_or_all_of_an_address() {
     let skep = Instance::start();
     let admin = admin(&skep);
-    let mut worker = skep.worker("worker-1");
-    worker.subscribe("priv/worker-1/#", 1);
+    let mut worker = binder(&skep);
     worker.subscribe(&service("a.b"), 1);
     for n in 0..4 {
         let address = (n > 0).then_some("frontend.me");
         let caller = id(&format!("caller_{n}"));
-        router_call(&mut worker, "worker-1", "bind", binding(&caller, address, "secret"));
+        router_call(&mut worker, "binder", "bind", binding(&caller, address, "secret"));
     }
     let unbind = |what: Value| admin.post("session/unbind", &what).json();
     assert_eq!(unbind(json!({ "caller": id("caller_0") })), json!({ "unbound": 1 }));

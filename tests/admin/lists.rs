@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::binder;
 use crate::http::{admin, items};
 use crate::support::rpc::{binding, router_call};
 use crate::support::{Client, Instance, Login, id};
@@ -97,15 +98,14 @@ fn a_service_with_a_hostile_name_breaks_no_metrics() {
 fn sessions_and_addresses_are_listed_by_page() {
     let skep = Instance::start();
     let admin = admin(&skep);
-    let mut worker = skep.worker("worker-1");
-    worker.subscribe("priv/worker-1/#", 1);
+    let mut worker = binder(&skep);
     for n in 0..5 {
         let address = format!("frontend.user-{}", n / 2);
         let done =
-            router_call(&mut worker, "worker-1", "bind", binding(&id(&format!("caller_{n}")), Some(&address), "me"));
+            router_call(&mut worker, "binder", "bind", binding(&id(&format!("caller_{n}")), Some(&address), "me"));
         assert_eq!(done["result"], 1, "{done}");
     }
-    router_call(&mut worker, "worker-1", "bind", binding(&id("nowhere"), None, "7"));
+    router_call(&mut worker, "binder", "bind", binding(&id("nowhere"), None, "7"));
     let _user = skep.user(&id("caller_3"));
     let all = admin.api("sessions");
     assert_eq!(all["total"], 6);

@@ -11,7 +11,14 @@ mod numbers;
 mod safety;
 
 use support::rpc::{answer, json_of, request, service};
-use support::{Client, Instance, id};
+use support::{Client, Instance, Login, id};
+
+/// A worker that binds: it takes all answers at once.
+fn binder(skep: &Instance) -> Client {
+    let mut binder = Client::connect(skep.backend(), Login::new("binder").user("backend", "def456"));
+    binder.subscribe("priv/binder/#", 1);
+    binder
+}
 
 /// A worker that answers `calls` requests of a user's.
 fn make_calls(skep: &Instance, service_name: &str, calls: u64) -> (Client, Client) {
