@@ -16,6 +16,8 @@ pub mod framework;
 pub mod histogram;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
+/// Changing who may come in, while it runs.
+mod reload;
 /// What joins the buses.
 pub mod router;
 /// What a runtime can do for it.
@@ -23,5 +25,6 @@ mod runtime;
 /// All of it together, started and stopped.
 mod skep;
 
+pub use reload::{ReloadError, Reloaded, check_files};
 pub use runtime::tune;
 pub use skep::{Bound, Kind, Skep, StartError};

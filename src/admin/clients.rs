@@ -23,7 +23,7 @@ struct Client {
     user: String,
     peer: String,
     listener: Box<str>,
-    transport: Transport,
+    transport: &'static str,
     protocol: &'static str,
     /// Only those that are connected are listed.
     connected: bool,
@@ -126,7 +126,12 @@ impl Client {
             user: info.user.to_string(),
             peer: info.peer.to_string(),
             listener: info.listener,
-            transport: info.transport,
+            transport: match (info.transport, info.tls) {
+                (Transport::Tcp, false) => "tcp",
+                (Transport::Tcp, true) => "tls",
+                (Transport::Ws, false) => "ws",
+                (Transport::Ws, true) => "wss",
+            },
             protocol: match info.version {
                 Version::V5 => "MQTT 5",
                 Version::V311 => "MQTT 3.1.1",

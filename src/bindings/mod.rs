@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use error::{JournalError, OpenError};
 pub use journal::JournalStats;
 pub use settings::Settings;
-pub use store::set_aside;
+pub use store::{holder, is_holder, set_aside};
 pub use view::SessionInfo;
 
 use crate::histogram::Counts;

@@ -23,6 +23,8 @@ pub struct ClientInfo {
     /// Name of the listener it came in on.
     pub listener: Box<str>,
     pub transport: Transport,
+    /// With TLS around it.
+    pub tls: bool,
     pub version: Version,
     pub connected_for_ms: u64,
     pub subscriptions: usize,
@@ -105,6 +107,7 @@ impl Bus {
             user: Arc::clone(&session.account.name),
             peer: link.control.peer,
             listener: link.control.listener.clone(),
+            tls: listener.is_some_and(|listener| listener.tls.cert.is_some()),
             transport: listener.map(|listener| listener.transport).unwrap_or_default(),
             version: link.version,
             connected_for_ms: clock::now_ms().saturating_sub(link.control.connected_at),

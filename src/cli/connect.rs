@@ -21,11 +21,17 @@ pub enum Side {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
-    /// Where to connect: mqtt://[USER:PASSWORD@]HOST:PORT or ws://…HOST:PORT/mqtt
+    /// Where to connect: mqtt://[USER:PASSWORD@]HOST:PORT or ws://…HOST:PORT/mqtt,
+    /// with TLS mqtts:// or wss://
     /// [default: on a frontend $SKEP_URL or $SKEP_FRONTEND_URL, else mqtt://127.0.0.1:11883;
     /// on a backend $SKEP_BACKEND_URL, else mqtt://127.0.0.1:1883]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+
+    /// Certificates (PEM) of who signs the bus's, for mqtts:// and wss:// [default:
+    /// $SKEP_CA, else those that the system trusts]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// Who to log in as [default: the URL's, else on a frontend $SKEP_USER or
     /// $SKEP_FRONTEND_USER, on a backend $SKEP_BACKEND_USER, else the sample user]
@@ -107,10 +113,10 @@ impl ConnectArgs {
     /// # Errors
     /// As for [`ConnectArgs::endpoint`].
     pub fn backend_beside(&self, url: Option<&str>) -> anyhow::Result<Endpoint> {
-        let ConnectArgs { role, frontend_role, lanes, .. } = self;
-        let (role, frontend_role, lanes) = (role.clone(), frontend_role.clone(), *lanes);
+        let ConnectArgs { ca, role, frontend_role, lanes, .. } = self;
+        let (ca, role, frontend_role, lanes) = (ca.clone(), role.clone(), frontend_role.clone(), *lanes);
         let args =
-            ConnectArgs { url: None, user: None, password_file: None, password: None, role, frontend_role, lanes };
+            ConnectArgs { url: None, ca, user: None, password_file: None, password: None, role, frontend_role, lanes };
         args.endpoint_at(Side::Backend, url)
     }
 
@@ -124,6 +130,9 @@ impl ConnectArgs {
             Side::Frontend => Options::frontend(&url)?,
             Side::Backend => Options::backend(&url)?,
         };
+        if let Some(ca) = self.ca.clone().or_else(|| variable(&["SKEP_CA"]).map(PathBuf::from)) {
+            options = options.ca_file(ca)?;
+        }
         let (user, password) = self.login(&options, &usual)?;
         options = options.login(&user, &password).lanes(self.lanes).connect_timeout(CONNECT_TIME);
         options = options.backend_role(&self.role).frontend_role(&self.frontend_role);

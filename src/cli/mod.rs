@@ -21,10 +21,12 @@ mod notify;
 mod output;
 mod params;
 mod queues;
+mod reload;
 mod serve;
 mod sessions;
 mod settings;
 mod table;
+mod user;
 mod values;
 mod welcome;
 
@@ -57,6 +59,8 @@ enum Command {
     #[command(after_long_help = serve::EXIT_STATUS)]
     Serve(serve::Args),
     Check(check::Args),
+    Reload(reload::Args),
+    User(user::Args),
     Call(call::Args),
     Sessions(sessions::Args),
     Queues(queues::Args),
@@ -77,6 +81,8 @@ impl Cli {
             None => serve::run(&self.serve),
             Some(Command::Serve(args)) => serve::run(&args),
             Some(Command::Check(args)) => check::run(&args),
+            Some(Command::Reload(args)) => reload::run(&args),
+            Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
             Some(Command::Sessions(args)) => sessions::run(&args),
             Some(Command::Queues(args)) => queues::run(&args),

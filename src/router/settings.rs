@@ -1,8 +1,10 @@
 //! What its owner can set of the router.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Off: skep is two brokers, and outside router workers join them.
@@ -44,5 +46,16 @@ impl Default for Settings {
 impl Default for PresenceSettings {
     fn default() -> Self {
         PresenceSettings { enabled: false, grace_ms: 10_000 }
+    }
+}
+
+/// Tells no salt: who has it can bind sessions.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("enabled", &self.enabled)
+            .field("lanes", &self.lanes)
+            .field("shutdown_wait_ms", &self.shutdown_wait_ms)
+            .finish_non_exhaustive()
     }
 }

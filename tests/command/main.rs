@@ -4,12 +4,19 @@ mod admin;
 mod bench;
 mod buses;
 mod call;
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod check;
 mod documented;
 mod generated;
 mod help;
 mod import;
 mod notifications;
+mod reload;
 mod serve;
 mod started;
+#[path = "../support/mod.rs"]
+#[allow(unused_imports, reason = "each test binary uses its own part of this")]
+mod support;
 mod terminal;
+mod user;

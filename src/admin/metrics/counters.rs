@@ -50,6 +50,18 @@ pub static BUS_COUNTERS: &[Counters<Stats>] = &[
         "Connections that got as far as a successful CONNACK.",
         &[("", |s| s.clients.get())],
     ),
+    single("skep_tls_failures", "TLS handshakes that came to nothing.", &[("", |s| s.tls_failed.get())]),
+    several(
+        "skep_logins_refused",
+        "Logins refused, by reason.",
+        "reason",
+        &[("wrong", |s| s.logins_failed.get()), ("limited", |s| s.logins_limited.get())],
+    ),
+    single(
+        "skep_tokens_expired",
+        "Connections ended because the token of their login had expired.",
+        &[("", |s| s.tokens_expired.get())],
+    ),
     single("skep_messages_received", "PUBLISH packets from clients.", &[("", |s| s.messages_in.get())]),
     single("skep_messages_sent", "Messages taken for sending to clients.", &[("", |s| s.messages_out.get())]),
     single("skep_received_bytes", "Bytes read from clients.", &[("", |s| s.bytes_in.get())]),
