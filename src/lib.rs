@@ -1,5 +1,7 @@
 //! skep: two isolated MQTT buses and the JSON-RPC router between them.
 
+/// HTTP for those who run it: health, metrics, what is there, what to change.
+pub mod admin;
 /// Client sessions that workers have bound: memory table, sled journal.
 pub mod bindings;
 /// One MQTT broker.
@@ -10,6 +12,8 @@ pub mod client;
 pub mod config;
 /// What the framework's own tools get to see: status and log.
 pub mod framework;
+/// How long things took, in buckets.
+pub mod histogram;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
 /// Changing who may come in, while it runs.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::admin::{self, Admin};
 use crate::bindings::{Bindings, OpenError};
 use crate::bus::{self, Bus, FileError, HubError, ListenError};
 use crate::config::{Config, Invalid};
@@ -23,6 +24,7 @@ pub struct Skep {
     router: Router,
     bindings: Bindings,
     listeners: Vec<Bound>,
+    admin: Option<Admin>,
     /// Tasks that must not end before we stop.
     vital: JoinSet<()>,
     /// What is in force: of what can't change while it runs, what it began with.
@@ -30,7 +32,8 @@ pub struct Skep {
 }
 
 /// What a bus is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     Backend,
     Frontend,
@@ -75,6 +78,8 @@ pub enum StartError {
     Topics(#[from] HubError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Admin(#[from] admin::OpenError),
 }
 
 impl Skep {
@@ -114,11 +119,11 @@ impl Skep {
         router.join(backends.clone(), frontends.clone());
 
         let (listeners, vital) = (Vec::new(), JoinSet::new());
-        let mut skep = Skep { backends, frontends, router, bindings, listeners, vital, config };
+        let mut skep = Skep { backends, frontends, router, bindings, listeners, admin: None, vital, config };
         skep.trust(trusts);
-        if let Err(error) = skep.listen().await {
+        if let Err(error) = skep.open().await {
             skep.stop().await;
-            return Err(error.into());
+            return Err(error);
         }
         if let Some(presence) = skep.router.presence() {
             skep.vital.spawn(presence);
@@ -127,6 +132,23 @@ impl Skep {
             skep.vital.spawn(report_status(skep.router.clone(), skep.backends.clone()));
         }
         Ok(skep)
+    }
+
+    /// The admin listener comes last: who reaches it finds all there is.
+    async fn open(&mut self) -> Result<(), StartError> {
+        self.listen().await?;
+        let admin = &self.config.admin;
+        if admin.enabled {
+            let parts = admin::Parts {
+                backends: self.backends.clone(),
+                frontends: self.frontends.clone(),
+                listeners: self.listeners.clone(),
+                router: self.router.clone(),
+                bindings: self.bindings.clone(),
+            };
+            self.admin = Some(Admin::start(admin, parts).await?);
+        }
+        Ok(())
     }
 
     /// Backends first: a frontend that answers has somebody behind it.
@@ -177,6 +199,11 @@ impl Skep {
         &self.listeners
     }
 
+    /// The admin listener, unless the settings leave it out.
+    pub fn admin(&self) -> Option<&Admin> {
+        self.admin.as_ref()
+    }
+
     pub fn backends(&self) -> &[Bus] {
         &self.backends
     }
@@ -209,6 +236,9 @@ impl Skep {
     /// (for as long as the settings allow), clients get DISCONNECT 0x8B,
     /// bindings are flushed.
     pub async fn stop(self) {
+        if let Some(admin) = &self.admin {
+            admin.stopping();
+        }
         let buses = || self.frontends.iter().chain(&self.backends);
         buses().for_each(Bus::stop_accepting);
         self.router.stop().await;

@@ -47,6 +47,7 @@ pub fn skep(data: TempDir) -> Side {
         .args(["--set", "backend.backend-1.listeners.tcp.listen=127.0.0.1:0"])
         .args(["--set", "frontend.frontend-1.listeners.tcp.listen=127.0.0.1:0"])
         .args(["--set", "frontend.frontend-1.listeners.ws.listen=127.0.0.1:0"])
+        .args(["--set", "admin.listen=127.0.0.1:0"])
         .current_dir(data.path())
         .stdout(Stdio::piped())
         .spawn()

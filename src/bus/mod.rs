@@ -17,6 +17,8 @@ mod common;
 mod connection;
 /// All connections: limits, keep-alive, the end.
 mod connections;
+/// The last things that went wrong.
+mod events;
 /// Failed logins by address.
 mod failures;
 /// CONNECT: what the client is told and what session it gets.
@@ -53,6 +55,8 @@ mod retained;
 mod rumqttd_hub;
 /// rumqttd's router as the topic engine.
 mod rumqttd_topics;
+/// What is counted of each service.
+mod services;
 /// One client's session.
 mod session;
 /// All sessions: resumption, takeover, expiry.
@@ -85,6 +89,8 @@ mod trust;
 mod users_file;
 /// Logins that were right a short while ago.
 mod verified;
+/// What there is to see of it from outside.
+mod view;
 /// MQTT in WebSocket frames.
 mod websocket;
 /// Wills.
@@ -100,6 +106,7 @@ use tokio::sync::Notify;
 pub use access::is_user_name;
 pub use batch::{Batch, allow_putting_off, flush_put_off};
 pub use clock::now_ms;
+pub use events::{Event, EventKind, Events};
 pub use hook::{ClientHook, Hook, Inbound, Undeliverable};
 pub use listener::{Bound, ListenError};
 pub use message::{Message, Publication};
@@ -110,6 +117,7 @@ pub use queue::QueueInfo;
 pub use rumqttd_hub::HubError;
 #[doc(hidden)]
 pub use rumqttd_hub::{Delivery, Hub};
+pub use services::ServiceStats;
 pub use settings::{
     Algorithm, ClientAuth, Connections, Engine, Jwt, Listener, Login, Queues, SAMPLE_PASSWORDS, Sessions, Settings,
     Tls, Topics, Transport, User,
@@ -122,6 +130,8 @@ pub use token::{TokenError, Tokens};
 pub use tree::FilterTree;
 pub use trust::{FileError, Trust};
 pub use users_file::{FileUser, UsersFile};
+pub(crate) use view::has;
+pub use view::{ClientInfo, FilterInfo, Page};
 
 use common::Common;
 use message::Message as Kept;
@@ -199,7 +209,7 @@ impl Bus {
             desk: login::Desk::new(&settings.login),
             connections: connections::Connections::new(settings.connections.max_connections),
             sessions: sessions::SessionTable::default(),
-            queues: queues::Queues::default(),
+            queues: queues::Queues::new(&settings.role),
             topics,
             retained: RwLock::new(retained),
             wills: will::DelayedWills::default(),
@@ -211,6 +221,7 @@ impl Bus {
                 id: id.into(),
                 settings,
                 stats: Stats::default(),
+                events: Events::default(),
                 away_bytes: AtomicUsize::new(0),
             }),
         })))
@@ -231,6 +242,11 @@ impl Bus {
 
     pub fn stats(&self) -> &Stats {
         &self.0.common.stats
+    }
+
+    /// The last things that went wrong.
+    pub fn events(&self) -> &Events {
+        &self.0.common.events
     }
 
     /// Messages in work queues and in the hands of workers.
@@ -271,6 +287,12 @@ impl Bus {
 
     pub fn queues(&self) -> Vec<QueueInfo> {
         self.0.queues.list()
+    }
+
+    /// What is counted of the services that workers serve here, each with the
+    /// filter of its queue; last the one for all past a limit, without a filter.
+    pub fn services(&self) -> Vec<(Option<Box<str>>, Arc<ServiceStats>)> {
+        self.0.queues.services().list()
     }
 
     /// A client has come or gone; not to be called with a lock held.

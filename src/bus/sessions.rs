@@ -57,6 +57,11 @@ impl SessionTable {
         self.by_id.get(id).map(|entry| Arc::clone(entry.value()))
     }
 
+    /// All of them, without order. The table is locked a part at a time.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.by_id.iter().map(|entry| Arc::clone(entry.value())).collect()
+    }
+
     /// Asked with the table locked, so that of a session that is being taken
     /// over it sees what was before or what comes after.
     pub fn is_connected(&self, id: &str) -> bool {

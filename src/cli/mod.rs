@@ -1,8 +1,10 @@
 //! The command line: what there is to type, and what each command returns.
 
+mod admin;
 mod bench;
 mod call;
 mod check;
+mod clients;
 mod completions;
 mod connect;
 mod echo;
@@ -11,15 +13,19 @@ mod failure;
 mod import;
 mod limits;
 mod listen;
+mod listing;
 mod logging;
 mod login;
 mod man;
 mod notify;
 mod output;
 mod params;
+mod queues;
 mod reload;
 mod serve;
+mod sessions;
 mod settings;
+mod table;
 mod user;
 mod values;
 mod welcome;
@@ -56,6 +62,9 @@ enum Command {
     Reload(reload::Args),
     User(user::Args),
     Call(call::Args),
+    Sessions(sessions::Args),
+    Queues(queues::Args),
+    Clients(clients::Args),
     Notify(notify::Args),
     Listen(listen::Args),
     ServeEcho(echo::Args),
@@ -75,6 +84,9 @@ impl Cli {
             Some(Command::Reload(args)) => reload::run(&args),
             Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Sessions(args)) => sessions::run(&args),
+            Some(Command::Queues(args)) => queues::run(&args),
+            Some(Command::Clients(args)) => clients::run(&args),
             Some(Command::Notify(args)) => notify::run(&args),
             Some(Command::Listen(args)) => listen::run(&args),
             Some(Command::ServeEcho(args)) => echo::run(&args),
@@ -95,4 +107,5 @@ Examples:
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
   skep import beekeeper /etc/beekeeper     settings from those of the framework
-  skep call myapp.str.uc '{\"string\":\"hello\"}'";
+  skep call myapp.str.uc '{\"string\":\"hello\"}'
+  skep clients kick 7nXDsxMDwgLUSedX        disconnect a client of the skep here";

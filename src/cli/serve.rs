@@ -101,7 +101,7 @@ async fn serve(args: &Args, config: Config, lines: Option<LogLines>) -> anyhow::
         skep.publish_log(lines);
     }
     let answers = Answers::new(&data);
-    about.print(skep.listeners());
+    about.print(skep.listeners(), skep.admin());
 
     let failed = loop {
         tokio::select! {

@@ -1,6 +1,6 @@
-//! Keeps sample passwords, plain passwords in files and anonymous access away
-//! from networks: what anybody can read in the documentation, or somebody in a
-//! file, lets nobody in from another machine.
+//! Keeps sample passwords, plain passwords in files, anonymous access and an open
+//! admin listener away from networks: what anybody can read in the documentation,
+//! or somebody in a file, lets nobody in from another machine.
 
 use super::check::refuse;
 use super::given::Given;
@@ -57,4 +57,20 @@ fn expose(key: &Key, listener: &Listener, because: &Key, way: &str, given: &mut 
         listener.listen.port(),
     );
     refuse(given, &key.child("listen"), &[because.clone(), switch], why);
+}
+
+/// Reports an admin listener that asks nobody outside for a token.
+pub(super) fn check_admin(admin: &crate::admin::Settings, given: &mut Given) {
+    if !admin.enabled || admin.token.is_some() || admin.listen.ip().to_canonical().is_loopback() {
+        return;
+    }
+    let key = Key::from(["admin"]);
+    let token = key.child("token");
+    let why = format!(
+        "given \"{}\", which other machines can reach, while {token} is not set: give one, or listen on a \
+         loopback address such as \"127.0.0.1:{}\"",
+        admin.listen,
+        admin.listen.port(),
+    );
+    refuse(given, &key.child("listen"), &[token, key.child("enabled")], why);
 }

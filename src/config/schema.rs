@@ -83,6 +83,7 @@ pub static ROOT: Node = Group(&[
     ("frontend", Node::Named(Named::Frontend, &BUS)),
     ("router", ROUTER),
     ("bindings", BINDINGS),
+    ("admin", ADMIN),
     ("framework", FRAMEWORK),
     ("log", LOG),
 ]);
@@ -192,6 +193,13 @@ const ROUTER: Node = Group(&[
 ]);
 
 const BINDINGS: Node = Group(&[("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
+
+const ADMIN: Node = Group(&[
+    ("enabled", Setting(Form::Switch)),
+    ("listen", Setting(Form::Address)),
+    ("token", Optional(Form::Token)),
+    ("hosts", Setting(Form::Hosts)),
+]);
 
 const FRAMEWORK: Node = Group(&[("status", Setting(Form::Switch)), ("log", Setting(Form::Switch))]);
 

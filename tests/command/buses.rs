@@ -29,6 +29,7 @@ impl Buses {
             bus.listeners.values_mut().for_each(|listener| listener.listen.set_port(0));
             bus.queues.grace_ms = 200;
         }
+        config.admin.listen.set_port(0);
         // One who is not in the samples, though the password is.
         for frontend in config.frontend.values_mut() {
             let user = frontend.users["frontend"].clone();

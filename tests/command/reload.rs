@@ -208,6 +208,7 @@ fn where_no_skep_runs_that_is_told() {
         ..::skep::config::Config::default()
     };
     config.backend.values_mut().flat_map(|bus| bus.listeners.values_mut()).for_each(|l| l.listen.set_port(0));
+    config.admin.listen.set_port(0);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let embedded = runtime.block_on(::skep::Skep::start(config)).unwrap();
     let ran = skep(&["reload", "--data", data.to_str().unwrap()]).run();

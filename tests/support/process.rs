@@ -21,9 +21,12 @@ impl Process {
                 command.env_remove(name);
             }
         }
-        for key in
-            ["backend.backend-1.listeners.tcp", "frontend.frontend-1.listeners.tcp", "frontend.frontend-1.listeners.ws"]
-        {
+        for key in [
+            "backend.backend-1.listeners.tcp",
+            "frontend.frontend-1.listeners.tcp",
+            "frontend.frontend-1.listeners.ws",
+            "admin",
+        ] {
             command.arg("--set").arg(format!("{key}.listen=127.0.0.1:0"));
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
