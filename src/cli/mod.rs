@@ -6,6 +6,7 @@ mod limits;
 mod logging;
 mod serve;
 mod settings;
+mod top;
 mod welcome;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Call(call::Args),
+    Top(top::Args),
 }
 
 impl Cli {
@@ -48,6 +50,7 @@ impl Cli {
             Some(Command::Serve(args)) => serve::run(&args),
             Some(Command::Check(args)) => check::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Top(args)) => top::run(&args),
         }
     }
 }

@@ -155,7 +155,8 @@ export class Chart {
             const values = drawn.map((sample) => sample[one.name])
             return `${one.label} between ${format(Math.min(...values))} and ${format(Math.max(...values))}`
         })
-        return `${parts.join('; ')}.`
+        const said = parts.length === 1 ? parts[0].slice(parts[0].indexOf('between')) : parts.join('; ')
+        return `${said[0].toUpperCase()}${said.slice(1)}.`
     }
 }
 

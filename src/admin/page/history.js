@@ -9,6 +9,8 @@ export const LATELY_MS = 60_000
 
 export class History {
     samples = []
+    /** How far this clock is ahead of skep's, ms. */
+    #skew = 0
 
     /** How many seconds to ask for: all, or what is not known yet. */
     missing() {
@@ -16,8 +18,6 @@ export class History {
         if (last === undefined) return SECONDS
         return Math.min(SECONDS, Math.max(2, Math.ceil((Date.now() - this.#skew - last.at_ms) / 1_000) + 3))
     }
-
-    #skew = 0
 
     /** Takes in samples that are oldest first, some of them known already. */
     add(samples) {

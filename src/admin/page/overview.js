@@ -170,7 +170,7 @@ function busesTable(watched) {
         columns: [
             { title: 'Bus', text: (b) => b.id },
             { title: 'Kind', text: (b) => b.kind },
-            { title: 'Listens at', text: (b) => b.listeners.map((listener) => listener.url).join(' ') },
+            { title: 'Listens at', wraps: true, text: (b) => b.listeners.map((listener) => listener.url).join(' ') },
             { title: 'Connections', numeric: true, text: (b) => count(b.connections) },
             { title: 'Subscriptions', numeric: true, text: (b) => count(b.subscriptions) },
             { title: 'In/s', long: 'Messages in, a second', numeric: true, text: (b) => rate(b.rate_in) },

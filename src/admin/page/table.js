@@ -8,7 +8,7 @@ import { count, foreign } from './format.js'
  * - `text(item)`: what the cell says;
  * - `foreign(item)`: the same, of text that a client chose;
  * - `action(item)`: `{ label, name, run }`, a button; nothing: no button;
- * with `numeric`, `long` (the title in full), `sort(item)` and `mark(item)`, a
+ * with `numeric`, `wraps` (what is long may go on in a next line), `long` (the title in full), `sort(item)` and `mark(item)`, a
  * word for the style sheet. `empty` is said in place of no rows.
  */
 export class Table {
@@ -76,6 +76,7 @@ export class Table {
             const kind = column.action ? 'action' : column.numeric ? 'number' : undefined
             const cell = el(index === 0 ? 'th' : 'td', { role, class: kind, 'data-label': column.title })
             if (index === 0) cell.setAttribute('scope', 'row')
+            if (column.wraps) cell.setAttribute('data-wraps', '')
             if (column.foreign) cell.append(el('bdi', { class: 'foreign' }))
             if (column.action) {
                 cell.append(el('button', { type: 'button', onclick: () => column.action(row.item)?.run() }))
