@@ -1,5 +1,7 @@
 //! skep: two isolated MQTT buses and the JSON-RPC router between them.
 
+/// HTTP for those who run it: health, metrics, what is there, what to change.
+pub mod admin;
 /// Client sessions that workers have bound: memory table, sled journal.
 pub mod bindings;
 /// One MQTT broker.

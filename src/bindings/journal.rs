@@ -106,6 +106,12 @@ impl Journal {
         }
     }
 
+    /// Why changes are refused, if they are.
+    pub fn trouble(&self) -> Option<JournalError> {
+        let queue = self.shared.queue.lock();
+        if queue.closed { Some(JournalError::Closed) } else { queue.failed.clone() }
+    }
+
     pub fn stats(&self) -> JournalStats {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.shared.counters;

@@ -106,6 +106,7 @@ impl Client {
 
     fn publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) -> Result<(), Stop> {
         self.bus.stats().messages_in.add(1);
+        self.control.messages_in.add_alone();
         if !self.rate.allow() {
             return Err(stop(Reason::MessageRateTooHigh, "PUBLISH: more messages a second than this bus allows"));
         }

@@ -67,6 +67,8 @@ mod transport;
 mod tree;
 /// A trie over the levels of topics and filters.
 mod trie;
+/// What there is to see of it from outside.
+mod view;
 /// MQTT in WebSocket frames.
 mod websocket;
 /// Wills.
@@ -93,6 +95,8 @@ pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, To
 pub use stats::{Counter, Stats};
 #[doc(hidden)]
 pub use tree::FilterTree;
+pub(crate) use view::has;
+pub use view::{ClientInfo, FilterInfo, Page};
 
 use access::Accounts;
 use common::Common;

@@ -98,6 +98,8 @@ pub struct QueueInfo {
     pub waiting: usize,
     pub bytes: usize,
     pub held: usize,
+    /// Milliseconds that the first of those waiting has waited; 0: none waits.
+    pub oldest_ms: u64,
 }
 
 impl Queue {
@@ -121,6 +123,7 @@ impl Queue {
 
     pub fn info(&self) -> QueueInfo {
         let state = self.state.lock();
+        let now = clock::now_us();
         QueueInfo {
             group: self.group.clone(),
             filter: self.filter.clone(),
@@ -128,6 +131,7 @@ impl Queue {
             waiting: state.waiting.len(),
             bytes: state.bytes,
             held: self.held.load(Ordering::Relaxed),
+            oldest_ms: state.waiting.front().map_or(0, |first| now.saturating_sub(first.message.taken_at()) / 1_000),
         }
     }
 
@@ -179,8 +183,9 @@ impl Queue {
         if state.waiting.len() >= limits.max_messages || state.bytes >= limits.max_bytes {
             return Err(Refused::Full);
         }
-        state.push_back(publication.message());
-        self.dispatch(&mut state, batch, gone);
+        let now = clock::now_us();
+        state.push_back(publication.message(), now);
+        self.dispatch(&mut state, now, batch, gone);
         Ok(())
     }
 
@@ -192,10 +197,11 @@ impl Queue {
         gone: &mut GivenUp,
     ) {
         let mut state = self.state.lock();
+        let now = clock::now_us();
         for message in messages {
-            state.push_back(&message);
+            state.push_back(&message, now);
         }
-        self.dispatch(&mut state, batch, gone);
+        self.dispatch(&mut state, now, batch, gone);
     }
 
     /// Messages come back, oldest first, from a member that went away with
@@ -223,7 +229,7 @@ impl Queue {
             state.mortal |= message.expires_at != 0;
             state.waiting.push_front(Waiting { message, redelivered: true });
         }
-        self.dispatch(&mut state, batch, gone);
+        self.dispatch(&mut state, clock::now_us(), batch, gone);
         Vec::new()
     }
 
@@ -235,15 +241,17 @@ impl Queue {
     /// A member has room: gives out what waits.
     pub fn serve(self: &Arc<Self>, batch: &mut Batch, gone: &mut GivenUp) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.dispatch(&mut self.state.lock(), batch, gone);
+            let mut state = self.state.lock();
+            self.dispatch(&mut state, clock::now_us(), batch, gone);
         }
     }
 
-    fn dispatch(self: &Arc<Self>, state: &mut State, batch: &mut Batch, gone: &mut GivenUp) {
+    /// `now`: [`clock::now_us`], read while the state was locked.
+    fn dispatch(self: &Arc<Self>, state: &mut State, now: u64, batch: &mut Batch, gone: &mut GivenUp) {
         // Told before the search for room begins: a member that gets room while
         // we search sees that something waits, and comes for it.
         self.waiting.store(state.waiting.len(), Ordering::SeqCst);
-        let now = if state.waiting.is_empty() { 0 } else { clock::now_ms() };
+        let now = clock::to_ms(now);
         while let Some(front) = state.waiting.front() {
             if front.message.expired(now) {
                 gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::Expired)));
@@ -339,7 +347,8 @@ impl Queue {
             let deserted = state.members.is_empty();
             state.give_up(Undeliverable::Unserved, gone, |message| deserted || message.answerable);
         }
-        self.dispatch(&mut state, batch, gone);
+        let now = if state.waiting.is_empty() { 0 } else { clock::now_us() };
+        self.dispatch(&mut state, now, batch, gone);
         self.retire_if_idle(&mut state)
     }
 }
@@ -359,7 +368,8 @@ enum Roomiest {
 }
 
 impl State {
-    fn push_back(&mut self, message: &Arc<Message>) {
+    fn push_back(&mut self, message: &Arc<Message>, now: u64) {
+        message.taken(now);
         self.bytes += message.size();
         self.mortal |= message.expires_at != 0;
         self.waiting.push_back(Waiting { message: Arc::clone(message), redelivered: false });

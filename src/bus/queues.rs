@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::mqtt;
 
 use super::batch::Batch;
+use super::clock;
 use super::hook::Undeliverable;
 use super::message::{Message, Publication};
 use super::outbound::Grant;
@@ -148,12 +149,14 @@ impl Queues {
 
     /// Keeps a message for whoever comes to serve its topic within the grace
     /// period. False: too much is kept already.
-    pub fn keep_early(&self, publication: &Publication<'_>, now: u64, limits: &Limits) -> bool {
+    pub fn keep_early(&self, publication: &Publication<'_>, now_us: u64, limits: &Limits) -> bool {
         let mut early = self.early.lock();
         if early.messages >= limits.max_messages || early.bytes >= limits.max_bytes {
             return false;
         }
         let message = Arc::clone(publication.message());
+        message.taken(now_us);
+        let now = clock::to_ms(now_us);
         early.messages += 1;
         early.bytes += message.size();
         match early.topics.get_mut(publication.topic) {
@@ -195,7 +198,9 @@ impl Queues {
     }
 
     pub fn list(&self) -> Vec<QueueInfo> {
-        self.table.read().by_name.values().map(|queue| queue.info()).collect()
+        // Not while the table is locked: each has to be waited for.
+        let queues: Vec<_> = self.table.read().by_name.values().cloned().collect();
+        queues.iter().map(|queue| queue.info()).collect()
     }
 }
 
@@ -248,7 +253,7 @@ mod tests {
     fn what_came_after_the_tick_began_is_not_given_up() {
         let limits = Limits::default();
         let queues = Queues::default();
-        assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000, &limits));
+        assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000_000, &limits));
         let queue = queues.get_or_make("g", "req/backend/b", 1).expect("the first");
         queue
             .offer(&Publication::new("req/backend/b", &[], b"y"), &limits, &mut Batch::new(), &mut GivenUp::new())

@@ -88,7 +88,7 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
         started = Skep::start(config) => started?,
         signal = signals.next() => return Ok(signal.status()),
     };
-    about.print(skep.listeners());
+    about.print(skep.listeners(), skep.admin());
 
     let failed = tokio::select! {
         () = skep.failed() => true,

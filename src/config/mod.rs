@@ -43,6 +43,7 @@ pub struct Config {
     pub frontend: BTreeMap<String, crate::bus::Settings>,
     pub router: crate::router::Settings,
     pub bindings: crate::bindings::Settings,
+    pub admin: crate::admin::Settings,
     pub log: Log,
 }
 
@@ -54,6 +55,7 @@ impl Default for Config {
             frontend: [("frontend-1".into(), crate::bus::Settings::sample_frontend())].into(),
             router: Default::default(),
             bindings: Default::default(),
+            admin: Default::default(),
             log: Log::default(),
         }
     }

@@ -87,6 +87,7 @@ pub static ROOT: Node = Group(&[
     ("frontend", Node::Named(Named::Frontend, &BUS)),
     ("router", ROUTER),
     ("bindings", BINDINGS),
+    ("admin", ADMIN),
     ("log", LOG),
 ]);
 
@@ -161,6 +162,13 @@ const ROUTER: Node = Group(&[
 ]);
 
 const BINDINGS: Node = Group(&[("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
+
+const ADMIN: Node = Group(&[
+    ("enabled", Setting(Form::Switch)),
+    ("listen", Setting(Form::Address)),
+    ("token", Optional(Form::Token)),
+    ("hosts", Setting(Form::Hosts)),
+]);
 
 const LOG: Node =
     Group(&[("filter", Setting(Form::LogFilter)), ("format", Setting(Form::OneOf(&["auto", "human", "json"])))]);
