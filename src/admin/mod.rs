@@ -10,6 +10,8 @@ mod guard;
 mod health;
 /// The whole at a glance.
 mod overview;
+/// The dashboard's files.
+mod page;
 /// Work queues.
 mod queues;
 /// Answers and errors.
@@ -130,6 +132,7 @@ fn routes(settings: &Settings, state: &Arc<State>) -> axum::Router {
     let all = axum::Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(page::routes())
         .nest("/api/v1", api);
     guard::around(all, settings).with_state(Arc::clone(state))
 }

@@ -2,24 +2,13 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { chromium } from 'playwright-core'
+import { withBrowser } from './chromium.mjs'
 import { bind, given, inTime, notify, publish, run, subscribe, worker } from './peer.mjs'
 
 const FILES = {
     '/': ['text/html', new URL('page.html', import.meta.url)],
     '/mqtt.js': ['text/javascript', new URL('node_modules/mqtt/dist/mqtt.esm.js', import.meta.url)],
 }
-
-const FLAGS = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-]
 
 async function serveFiles() {
     const server = createServer(async (request, response) => {
@@ -40,8 +29,7 @@ async function page() {
     await subscribe(binding, 'priv/page-binder')
     await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
     const site = await serveFiles()
-    const browser = await chromium.launch({ executablePath: given('SKEP_CHROMIUM'), args: FLAGS })
-    try {
+    await withBrowser(async (browser) => {
         const tab = await browser.newPage()
         tab.on('console', (line) => console.log('page:', line.text()))
         tab.on('pageerror', (error) => console.error('page:', error))
@@ -60,9 +48,7 @@ async function page() {
         await shows(tab, 'answer', 'HELLO FROM A PAGE')
         await notify(binding, JSON.stringify({ jsonrpc: '2.0', method: 'chat.message', params: { text: 'psst' } }), 'visitor')
         await shows(tab, 'pushed', 'psst')
-    } finally {
-        await browser.close()
-    }
+    })
 }
 
 async function shows(tab, id, expected) {
