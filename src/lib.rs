@@ -10,6 +10,8 @@ pub mod bus;
 pub mod client;
 /// The settings file, its layers and their check.
 pub mod config;
+/// How long things took, in buckets.
+pub mod histogram;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
 /// What joins the buses.

@@ -6,8 +6,12 @@
 mod clients;
 /// Which requests are let through.
 mod guard;
+/// The last minutes.
+mod history;
 /// Is it alive, is it ready.
 mod health;
+/// Prometheus.
+mod metrics;
 /// The whole at a glance.
 mod overview;
 /// The dashboard's files.
@@ -18,6 +22,8 @@ mod queues;
 mod reply;
 /// Sessions and addresses, and forgetting them.
 mod sessions;
+/// What workers serve.
+mod services;
 mod settings;
 /// The socket: how many connections, and for how long.
 mod socket;
@@ -61,6 +67,7 @@ struct State {
     /// Wall clock, ms since 1970.
     started_ms: u64,
     stopping: AtomicBool,
+    history: history::Ring,
     /// Lists that can be long are made one at a time, away from the threads
     /// that serve clients.
     walk: tokio::sync::Semaphore,
@@ -91,6 +98,7 @@ impl Admin {
             started: Instant::now(),
             started_ms: wall_ms(),
             stopping: AtomicBool::new(false),
+            history: history::Ring::default(),
             walk: tokio::sync::Semaphore::new(1),
         });
         let service = routes(settings, &state);
@@ -99,6 +107,7 @@ impl Admin {
             // It has no end of its own.
             let _ = axum::serve(socket::Listener::new(socket), service).await;
         });
+        tasks.spawn(history::record(Arc::clone(&state)));
         Ok(Admin { address, state, _tasks: tasks })
     }
 
@@ -121,6 +130,8 @@ impl Admin {
 fn routes(settings: &Settings, state: &Arc<State>) -> axum::Router {
     let api = axum::Router::new()
         .route("/overview", get(overview::overview))
+        .route("/history", get(history::history))
+        .route("/services", get(services::services))
         .route("/queues", get(queues::queues))
         .route("/clients", get(clients::list))
         .route("/client", get(clients::one))
@@ -133,6 +144,7 @@ fn routes(settings: &Settings, state: &Arc<State>) -> axum::Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(page::routes())
+        .route("/metrics", get(metrics::metrics))
         .nest("/api/v1", api);
     guard::around(all, settings).with_state(Arc::clone(state))
 }
@@ -157,9 +169,17 @@ impl State {
         self: &Arc<Self>,
         make: impl FnOnce(&State) -> R + Send + 'static,
     ) -> Result<R, reply::Error> {
+        self.walk_shared(move |state| make(&state)).await
+    }
+
+    /// The same for what keeps the state.
+    async fn walk_shared<R: Send + 'static>(
+        self: &Arc<Self>,
+        make: impl FnOnce(Arc<State>) -> R + Send + 'static,
+    ) -> Result<R, reply::Error> {
         let _turn = self.walk.acquire().await.map_err(|_| reply::Error::broken())?;
         let state = Arc::clone(self);
-        tokio::task::spawn_blocking(move || make(&state)).await.map_err(|_| reply::Error::broken())
+        tokio::task::spawn_blocking(move || make(state)).await.map_err(|_| reply::Error::broken())
     }
 }
 

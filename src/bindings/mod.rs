@@ -29,6 +29,7 @@ pub use settings::Settings;
 pub use store::set_aside;
 pub use view::SessionInfo;
 
+use crate::histogram::Counts;
 use entry::Entry;
 use journal::{Change, Done, Journal};
 use store::Store;
@@ -167,6 +168,11 @@ impl Bindings {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How long writes to disk took.
+    pub fn flush_times(&self) -> Counts {
+        self.0.journal.flush_times()
     }
 
     pub fn stats(&self) -> JournalStats {

@@ -45,6 +45,8 @@ mod retained;
 mod rumqttd_hub;
 /// rumqttd's router as the topic engine.
 mod rumqttd_topics;
+/// What is counted of each service.
+mod services;
 /// One client's session.
 mod session;
 /// All sessions: resumption, takeover, expiry.
@@ -91,6 +93,7 @@ pub use queue::QueueInfo;
 pub use rumqttd_hub::HubError;
 #[doc(hidden)]
 pub use rumqttd_hub::{Delivery, Hub};
+pub use services::ServiceStats;
 pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, Topics, Transport, User};
 pub use stats::{Counter, Stats};
 #[doc(hidden)]
@@ -161,7 +164,7 @@ impl Bus {
             accounts: Accounts::new(&settings),
             connections: connections::Connections::new(settings.connections.max_connections),
             sessions: sessions::SessionTable::default(),
-            queues: queues::Queues::default(),
+            queues: queues::Queues::new(&settings.role),
             topics,
             retained: RwLock::new(retained),
             wills: will::DelayedWills::default(),
@@ -217,6 +220,12 @@ impl Bus {
 
     pub fn queues(&self) -> Vec<QueueInfo> {
         self.0.queues.list()
+    }
+
+    /// What is counted of the services that workers serve here, each with the
+    /// filter of its queue; last the one for all past a limit, without a filter.
+    pub fn services(&self) -> Vec<(Option<Box<str>>, Arc<ServiceStats>)> {
+        self.0.queues.services().list()
     }
 
     fn limits(&self) -> &Settings {

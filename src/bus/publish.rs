@@ -95,6 +95,7 @@ impl Bus {
                 self.0.queues.settle_early(publication.topic, limits, batch, &mut gone);
             } else {
                 published.full = true;
+                self.0.queues.services().unserved(publication.topic);
             }
         }
         if published.full {

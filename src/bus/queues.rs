@@ -16,13 +16,14 @@ use super::hook::Undeliverable;
 use super::message::{Message, Publication};
 use super::outbound::Grant;
 use super::queue::{GivenUp, Queue, QueueInfo, Refused};
+use super::services::Services;
 use super::session::Session;
 use super::settings::Queues as Limits;
 use super::topics::TooManyFilters;
 use super::tree::FilterTree;
 
-#[derive(Default)]
 pub struct Queues {
+    services: Services,
     table: RwLock<Table>,
     early: Mutex<Early>,
     next_key: AtomicU64,
@@ -57,6 +58,20 @@ impl Default for Table {
 }
 
 impl Queues {
+    /// `role`: of the bus, whose services' requests come on `req/{role}/…`.
+    pub fn new(role: &str) -> Queues {
+        Queues {
+            services: Services::new(role),
+            table: RwLock::default(),
+            early: Mutex::default(),
+            next_key: AtomicU64::default(),
+        }
+    }
+
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// Makes `session` a member of the queue (group, filter), which is made if
     /// there is none and fewer than `max` are there.
     pub fn join(
@@ -92,7 +107,7 @@ impl Queues {
             return Err(TooManyFilters);
         }
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        let queue = Arc::new(Queue::new(key, group, filter));
+        let queue = Arc::new(Queue::new(key, group, filter, self.services.of_queue(filter)));
         table.by_topic.insert(filter, key, Arc::clone(&queue));
         table.by_name.insert(name, Arc::clone(&queue));
         Ok(queue)
@@ -188,13 +203,21 @@ impl Queues {
                 self.remove(&queue);
             }
         }
+        let from_queues = gone.len();
         self.early.lock().sweep(now, limits.grace_ms, &mut gone);
+        gone[from_queues..].iter().for_each(|(message, _)| self.services.unserved(message.topic()));
         gone
     }
 
     /// Messages that wait in a queue or that a member holds.
     pub fn unfinished(&self) -> usize {
         self.table.read().by_name.values().map(|queue| queue.unfinished()).sum()
+    }
+
+    /// Messages that wait in a queue, or for there to be one.
+    pub fn waiting(&self) -> usize {
+        let early = self.early.lock().messages;
+        early + self.table.read().by_name.values().map(|queue| queue.waiting()).sum::<usize>()
     }
 
     pub fn list(&self) -> Vec<QueueInfo> {
@@ -252,7 +275,7 @@ mod tests {
     #[test]
     fn what_came_after_the_tick_began_is_not_given_up() {
         let limits = Limits::default();
-        let queues = Queues::default();
+        let queues = Queues::new("backend");
         assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000_000, &limits));
         let queue = queues.get_or_make("g", "req/backend/b", 1).expect("the first");
         queue

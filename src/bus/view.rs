@@ -4,7 +4,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use crate::histogram::Counts;
 use crate::mqtt::{QoS, Reason, Version};
 
 use super::Bus;
@@ -134,6 +136,27 @@ impl Bus {
     /// counted.
     pub fn topic_filters(&self) -> usize {
         self.0.topics.filters()
+    }
+
+    /// How long messages took through a topic engine that has threads of its
+    /// own; `None`: they are delivered at once.
+    pub fn topics_delay(&self) -> Option<Counts> {
+        self.0.topics.delay()
+    }
+
+    /// Messages that the topic engine lost because it was behind.
+    pub fn topics_lost(&self) -> u64 {
+        self.0.topics.lost()
+    }
+
+    /// Messages that wait in work queues for a member with room.
+    pub fn waiting(&self) -> usize {
+        self.0.queues.waiting()
+    }
+
+    /// Bytes held for all clients that are away.
+    pub fn away_bytes(&self) -> usize {
+        self.0.common.away_bytes.load(Ordering::Relaxed)
     }
 
     /// Retained messages, and their bytes.
