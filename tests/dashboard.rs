@@ -88,7 +88,7 @@ fn it_is_readable_in_the_dark_and_in_the_light() {
 
 #[test]
 fn a_token_is_asked_for_and_kept_by_the_tab_alone() {
-    operator("token", |config| config.admin.token = Some("a token that nobody guesses".into()));
+    operator("token", |config| config.admin.token = Some("a-token-that-nobody-guesses".into()));
 }
 
 #[test]
