@@ -62,11 +62,17 @@ fn process(state: &State, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     Family::gauge("skep_build_info", "Always 1; the version is a label.").one(to, &version, 1)?;
     Family::gauge("skep_ready", "1 if /readyz says yes, else 0.").one(to, &[], state.not_ready().is_empty() as u64)?;
     let started = state.started_ms as f64 / 1000.0;
-    Family::gauge("process_start_time_seconds", "When the process started, in seconds since 1970.")
-        .one_float(to, &[], started)?;
+    Family::gauge("process_start_time_seconds", "When the process started, in seconds since 1970.").one_float(
+        to,
+        &[],
+        started,
+    )?;
     let memory = resident_bytes().unwrap_or_default();
-    Family::gauge("process_resident_memory_bytes", "Memory of the process that is in RAM, in bytes.")
-        .one(to, &[], memory)
+    Family::gauge("process_resident_memory_bytes", "Memory of the process that is in RAM, in bytes.").one(
+        to,
+        &[],
+        memory,
+    )
 }
 
 /// Resident memory as Linux tells it.
@@ -105,8 +111,11 @@ fn buses(state: &State, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let bytes = labelled(state).map(|(bus, labels)| (labels.to_vec(), bus.retained().1 as u64));
     Family::gauge("skep_retained_bytes", "Bytes of the retained messages.").all(to, bytes)?;
     let delays = labelled(state).filter_map(|(bus, labels)| Some((labels.to_vec(), bus.topics_delay()?)));
-    Family::histogram("skep_hub_delay_seconds", "Time of a message through rumqttd's router, where that is the engine.")
-        .times(to, delays)?;
+    Family::histogram(
+        "skep_hub_delay_seconds",
+        "Time of a message through rumqttd's router, where that is the engine.",
+    )
+    .times(to, delays)?;
     let lost = labelled(state).filter(|(bus, _)| bus.topics_delay().is_some());
     Family::counter("skep_hub_lost_messages", "Messages that rumqttd's router dropped because it was behind.")
         .all(to, lost.map(|(bus, labels)| (labels.to_vec(), bus.topics_lost())))
@@ -156,9 +165,10 @@ fn services(state: &State, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         (Family::counter("skep_service_errors", "Requests that nobody served, or that were refused."), |s| {
             s.stats.errors.get()
         }),
-        (Family::counter("skep_service_redeliveries", "Requests given to another worker, as the first went away."), |s| {
-            s.stats.redelivered.get()
-        }),
+        (
+            Family::counter("skep_service_redeliveries", "Requests given to another worker, as the first went away."),
+            |s| s.stats.redelivered.get(),
+        ),
     ];
     for (family, value) in numbers {
         family.all_owned(to, services.iter().map(|(bus, service)| (labels(bus, service), value(service))))?;
@@ -181,8 +191,11 @@ fn bindings(state: &State, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let stats = bindings.stats();
     JOURNAL_COUNTERS.iter().try_for_each(|counters| counters.encode(to, [(&stats, [])]))?;
     Family::gauge("skep_bindings", "Sessions that are bound.").one(to, &[], bindings.len() as u64)?;
-    Family::gauge("skep_bindings_addresses", "Addresses that some session is bound to.")
-        .one(to, &[], bindings.addresses_len() as u64)?;
+    Family::gauge("skep_bindings_addresses", "Addresses that some session is bound to.").one(
+        to,
+        &[],
+        bindings.addresses_len() as u64,
+    )?;
     Family::histogram("skep_bindings_flush_seconds", "Time to write a batch of changes to disk, sync included.")
         .times(to, [(vec![], bindings.flush_times())])
 }

@@ -6,10 +6,10 @@
 mod clients;
 /// Which requests are let through.
 mod guard;
-/// The last minutes.
-mod history;
 /// Is it alive, is it ready.
 mod health;
+/// The last minutes.
+mod history;
 /// Prometheus.
 mod metrics;
 /// The whole at a glance.
@@ -20,10 +20,10 @@ mod page;
 mod queues;
 /// Answers and errors.
 mod reply;
-/// Sessions and addresses, and forgetting them.
-mod sessions;
 /// What workers serve.
 mod services;
+/// Sessions and addresses, and forgetting them.
+mod sessions;
 mod settings;
 /// The socket: how many connections, and for how long.
 mod socket;

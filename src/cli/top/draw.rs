@@ -24,8 +24,11 @@ const CURVE_ROWS: u16 = 5;
 /// A screen of fewer rows has no curves.
 const ROWS_FOR_CURVES: u16 = 18;
 
-/// Rows of the head: which skep, how it is, figures.
-const HEAD_ROWS: u16 = 3;
+/// Rows of the head: which skep, how it is, figures in one row or two.
+const HEAD_ROWS: u16 = 4;
+
+/// A screen of fewer columns leaves out what matters least.
+const WIDE: u16 = 112;
 
 /// A name, as far as it is shown.
 const NAME: usize = 200;
@@ -41,7 +44,7 @@ pub fn plain(state: &mut State) -> String {
     let width = |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| foreign(text, NAME).chars().count()).max();
     let names = width(&mut snapshot.services.iter().map(|service| service.name.as_str()));
     let filters = width(&mut snapshot.queues.iter().map(|queue| queue.filter.as_str()));
-    let columns = 100 + names.unwrap_or(0).max(filters.unwrap_or(0));
+    let columns = WIDE as usize + names.unwrap_or(0).max(filters.unwrap_or(0));
     let rows = HEAD_ROWS as usize + snapshot.services.len() + snapshot.queues.len() + 6;
     let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     // A buffer holds no more than this many cells.
@@ -66,8 +69,9 @@ fn draw(area: Rect, buffer: &mut Buffer, state: &mut State, curves: bool, keys: 
     // Its title and its heading as well; services have the rest.
     let queue_rows = u16::try_from(queues.len() + 2).unwrap_or(u16::MAX).min((area.height / 3).max(3));
     let queue_rows = if keys { queue_rows } else { u16::try_from(queues.len() + 2).unwrap_or(u16::MAX) };
+    let head_rows = HEAD_ROWS - u16::from(area.width >= WIDE);
     let [head, curve, services, queue, last] = Layout::vertical([
-        Constraint::Length(HEAD_ROWS),
+        Constraint::Length(head_rows),
         Constraint::Length(if curves { CURVE_ROWS } else { 0 }),
         Constraint::Min(3),
         Constraint::Length(queue_rows),
@@ -98,22 +102,20 @@ fn draw_head(area: Rect, buffer: &mut Buffer, state: &State) {
     let figure = |name: &'static str, value: String, style: Style| {
         [Span::styled(name, SOFT), Span::styled(format!(" {value}   "), style)]
     };
-    let figures = Line::from(
-        [
-            figure("calls/s", rate(snapshot.calls_per_second()), STRONG),
-            figure("median", micros(last.p50_us), STRONG),
-            figure("95%", micros(last.p95_us), STRONG),
-            figure("99%", micros(last.p99_us), STRONG),
-            figure("waiting", count(snapshot.waiting()), STRONG),
-            figure("errors/min", count(errors), if errors > 0 { WARN } else { STRONG }),
-            figure("connections", count(snapshot.connections()), STRONG),
-            figure("sessions", count(overview.bindings.sessions), STRONG),
-        ]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>(),
-    );
-    Paragraph::new(Text::from(vec![title, verdict(state), figures])).render(area, buffer);
+    let figures = [
+        figure("calls/s", rate(snapshot.calls_per_second()), STRONG),
+        figure("median", micros(last.p50_us), STRONG),
+        figure("95%", micros(last.p95_us), STRONG),
+        figure("99%", micros(last.p99_us), STRONG),
+        figure("waiting", count(snapshot.waiting()), STRONG),
+        figure("errors/min", count(errors), if errors > 0 { WARN } else { STRONG }),
+        figure("connections", count(snapshot.connections()), STRONG),
+        figure("sessions", count(overview.bindings.sessions), STRONG),
+    ];
+    let mut lines = vec![title, verdict(state)];
+    let in_a_row = if area.width >= WIDE { figures.len() } else { figures.len() / 2 };
+    lines.extend(figures.chunks(in_a_row).map(|row| Line::from(row.concat())));
+    Paragraph::new(Text::from(lines)).render(area, buffer);
 }
 
 /// Whether all is well, in one line.
@@ -168,30 +170,12 @@ fn draw_services(area: Rect, buffer: &mut Buffer, state: &mut State) {
     }
     let services = state.services();
     let rows = services[from..to].iter().map(|service| service_row(state, service));
-    let heading = [
-        "service", "backend", "workers", "calls/s", "calls", "waiting", "at work", "wait 99%", "median", "95%", "99%",
-        "errors",
-    ];
-    let widths = [
-        Constraint::Min(14),
-        Constraint::Max(12),
-        Constraint::Length(7),
-        Constraint::Length(8),
-        Constraint::Length(11),
-        Constraint::Length(7),
-        Constraint::Length(7),
-        Constraint::Length(8),
-        Constraint::Length(7),
-        Constraint::Length(7),
-        Constraint::Length(7),
-        Constraint::Length(6),
-    ];
-    Widget::render(Table::new(rows, widths).header(heading_row(&heading, 2)).block(block), area, buffer);
+    draw_table(area, buffer, block, &SERVICE_COLUMNS, rows.collect());
 }
 
-fn service_row(state: &State, service: &Service) -> Row<'static> {
+fn service_row(state: &State, service: &Service) -> [Cell<'static>; SERVICE_COLUMNS.len()] {
     let nobody = service.workers == 0 && service.waiting > 0;
-    Row::new([
+    [
         Cell::new(foreign(&service.name, NAME)),
         Cell::new(foreign(&service.backend, NAME)).style(SOFT),
         number(count(service.workers)).style(if nobody { BAD } else { Style::new() }),
@@ -204,10 +188,10 @@ fn service_row(state: &State, service: &Service) -> Row<'static> {
         number(micros(service.p95_us)),
         number(micros(service.p99_us)).style(STRONG),
         number(count(service.errors)).style(if service.errors > 0 { WARN } else { Style::new() }),
-    ])
+    ]
 }
 
-/// Those in which something waits or is worked at; the fullest first.
+/// The fullest first.
 fn queues_to_show(state: &State) -> Vec<Queue> {
     let mut queues = state.snapshot.queues.clone();
     queues.sort_by(|a, b| (b.waiting, b.held).cmp(&(a.waiting, a.held)).then_with(|| a.filter.cmp(&b.filter)));
@@ -216,8 +200,11 @@ fn queues_to_show(state: &State) -> Vec<Queue> {
 
 fn draw_queues(area: Rect, buffer: &mut Buffer, queues: &[Queue]) {
     let block = title(format!(" Work queues, {} ", count(queues.len() as u64)));
+    if queues.is_empty() {
+        return Paragraph::new("Nobody has a shared subscription.").style(SOFT).block(block).render(area, buffer);
+    }
     let rows = queues.iter().map(|queue| {
-        Row::new([
+        [
             Cell::new(foreign(&queue.filter, NAME)),
             Cell::new(foreign(&queue.group, NAME)).style(SOFT),
             Cell::new(foreign(&queue.bus, NAME)).style(SOFT),
@@ -226,20 +213,9 @@ fn draw_queues(area: Rect, buffer: &mut Buffer, queues: &[Queue]) {
             number(micros(queue.oldest_ms * 1_000)),
             number(bytes(queue.bytes)),
             number(count(queue.held)),
-        ])
+        ]
     });
-    let heading = ["filter", "group", "bus", "members", "waiting", "oldest", "size", "at work"];
-    let widths = [
-        Constraint::Min(14),
-        Constraint::Max(12),
-        Constraint::Max(12),
-        Constraint::Length(7),
-        Constraint::Length(7),
-        Constraint::Length(8),
-        Constraint::Length(10),
-        Constraint::Length(7),
-    ];
-    Widget::render(Table::new(rows, widths).header(heading_row(&heading, 3)).block(block), area, buffer);
+    draw_table(area, buffer, block, &QUEUE_COLUMNS, rows.collect());
 }
 
 fn draw_keys(area: Rect, buffer: &mut Buffer, state: &State) {
@@ -257,15 +233,71 @@ fn title(text: String) -> Block<'static> {
     Block::new().borders(Borders::TOP).border_style(SOFT).title(Span::styled(text, STRONG))
 }
 
-/// Columns from `numbers` on are of numbers.
-fn heading_row<const N: usize>(titles: &[&'static str; N], numbers: usize) -> Row<'static> {
-    let cells = titles.iter().enumerate().map(|(at, title)| match at < numbers {
-        true => Cell::new(*title),
-        false => number((*title).to_owned()),
+fn draw_table<const N: usize>(
+    area: Rect,
+    buffer: &mut Buffer,
+    block: Block,
+    columns: &[Column; N],
+    rows: Vec<[Cell<'static>; N]>,
+) {
+    let shown = |(_, column): &(usize, &Column)| area.width >= WIDE || !column.wide;
+    let shown: Vec<usize> = columns.iter().enumerate().filter(shown).map(|(at, _)| at).collect();
+    let heading = shown.iter().map(|at| match columns[*at].width {
+        Constraint::Length(_) => number(columns[*at].title.to_owned()),
+        _ => Cell::new(columns[*at].title),
     });
-    Row::new(cells).style(SOFT)
+    let heading = Row::new(heading).style(SOFT);
+    let rows = rows.into_iter().map(|cells| {
+        let cells = cells.into_iter().enumerate().filter(|(at, _)| shown.contains(at));
+        Row::new(cells.map(|(_, cell)| cell))
+    });
+    let widths: Vec<Constraint> = shown.iter().map(|at| columns[*at].width).collect();
+    Widget::render(Table::new(rows, widths).header(heading).block(block), area, buffer);
 }
 
 fn number(text: String) -> Cell<'static> {
     Cell::new(Line::from(text).right_aligned())
 }
+
+/// A column of a table.
+struct Column {
+    title: &'static str,
+    /// A fixed one is of numbers.
+    width: Constraint,
+    /// Only for wide screens.
+    wide: bool,
+}
+
+const fn column(title: &'static str, width: Constraint) -> Column {
+    Column { title, width, wide: false }
+}
+
+const fn wide(title: &'static str, width: Constraint) -> Column {
+    Column { title, width, wide: true }
+}
+
+const SERVICE_COLUMNS: [Column; 12] = [
+    column("service", Constraint::Min(14)),
+    wide("backend", Constraint::Max(12)),
+    column("workers", Constraint::Length(7)),
+    column("calls/s", Constraint::Length(8)),
+    wide("calls", Constraint::Length(11)),
+    column("waiting", Constraint::Length(7)),
+    wide("at work", Constraint::Length(7)),
+    wide("wait 99%", Constraint::Length(8)),
+    column("median", Constraint::Length(7)),
+    column("95%", Constraint::Length(7)),
+    column("99%", Constraint::Length(7)),
+    column("errors", Constraint::Length(6)),
+];
+
+const QUEUE_COLUMNS: [Column; 8] = [
+    column("filter", Constraint::Min(14)),
+    wide("group", Constraint::Max(12)),
+    wide("bus", Constraint::Max(12)),
+    column("members", Constraint::Length(7)),
+    column("waiting", Constraint::Length(7)),
+    column("oldest", Constraint::Length(8)),
+    wide("size", Constraint::Length(10)),
+    column("at work", Constraint::Length(7)),
+];
