@@ -250,8 +250,8 @@ fn what_is_wrong_is_said() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
     let nobody = format!("http://{free}");
     let cases: [(&[&str], i32, &str); 4] = [
-        (&["--once", "--admin", &nobody], 4, "nobody answers at http://127.0.0.1:"),
-        (&["--once", "--admin", "mqtt://127.0.0.1:1883"], 2, "expected http://HOST:PORT"),
+        (&["--once", "--admin", &nobody], 4, "nobody listens at http://127.0.0.1:"),
+        (&["--once", "--admin", "mqtt://127.0.0.1:1883"], 2, "is no URL of an admin listener"),
         (&["--once", "--token-file", "/there/is/none"], 2, "/there/is/none can't be read"),
         (&["--admin", &nobody], 2, "this is not a terminal"),
     ];

@@ -2,8 +2,12 @@
 //! can do about it. Reads the other parts through their handles; no part knows
 //! of this one.
 
+/// A call, made from here.
+mod call;
 /// Who is connected, and ending a connection.
 mod clients;
+/// What went wrong of late.
+mod events;
 /// Which requests are let through.
 mod guard;
 /// Is it alive, is it ready.
@@ -130,6 +134,8 @@ impl Admin {
 fn routes(settings: &Settings, state: &Arc<State>) -> axum::Router {
     let api = axum::Router::new()
         .route("/overview", get(overview::overview))
+        .route("/events", get(events::events))
+        .route("/call", post(call::call))
         .route("/history", get(history::history))
         .route("/services", get(services::services))
         .route("/queues", get(queues::queues))

@@ -17,6 +17,8 @@ mod common;
 mod connection;
 /// All connections: limits, keep-alive, the end.
 mod connections;
+/// The last things that went wrong.
+mod events;
 /// CONNECT: who it is and what session it gets.
 mod handshake;
 /// How others are called for a topic.
@@ -85,6 +87,7 @@ use tokio::sync::Notify;
 
 pub use batch::Batch;
 pub use clock::now_ms;
+pub use events::{Event, EventKind, Events};
 pub use hook::{Hook, Inbound, Undeliverable};
 pub use listener::{Bound, ListenError};
 pub use message::{Message, Publication};
@@ -176,6 +179,7 @@ impl Bus {
                 id: id.into(),
                 settings,
                 stats: Stats::default(),
+                events: Events::default(),
                 away_bytes: AtomicUsize::new(0),
             }),
         })))
@@ -196,6 +200,11 @@ impl Bus {
 
     pub fn stats(&self) -> &Stats {
         &self.0.common.stats
+    }
+
+    /// The last things that went wrong.
+    pub fn events(&self) -> &Events {
+        &self.0.common.events
     }
 
     /// Messages in work queues and in the hands of workers.

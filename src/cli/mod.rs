@@ -1,11 +1,17 @@
 //! The command line: what there is to type, and what each command returns.
 
+mod admin;
 mod call;
 mod check;
+mod clients;
 mod limits;
+mod listing;
 mod logging;
+mod queues;
 mod serve;
+mod sessions;
 mod settings;
+mod table;
 mod top;
 mod welcome;
 
@@ -40,6 +46,9 @@ enum Command {
     Check(check::Args),
     Call(call::Args),
     Top(top::Args),
+    Sessions(sessions::Args),
+    Queues(queues::Args),
+    Clients(clients::Args),
 }
 
 impl Cli {
@@ -51,6 +60,9 @@ impl Cli {
             Some(Command::Check(args)) => check::run(&args),
             Some(Command::Call(args)) => call::run(&args),
             Some(Command::Top(args)) => top::run(&args),
+            Some(Command::Sessions(args)) => sessions::run(&args),
+            Some(Command::Queues(args)) => queues::run(&args),
+            Some(Command::Clients(args)) => clients::run(&args),
         }
     }
 }
@@ -63,4 +75,5 @@ Examples:
                                            WebSocket on any free port
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
-  skep call myapp.str.uc '{\"string\":\"hello\"}'";
+  skep call myapp.str.uc '{\"string\":\"hello\"}'
+  skep clients kick 7nXDsxMDwgLUSedX        disconnect a client of the skep here";

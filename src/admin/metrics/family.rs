@@ -109,14 +109,14 @@ impl Family {
     ) -> fmt::Result {
         self.write(to, values, |encoder, counts| {
             let total = counts.total();
-            let mut buckets = Vec::with_capacity(POWERS.count() + 1);
+            let mut buckets = Vec::with_capacity(POWERS.count());
             let mut before = 0;
             for power in POWERS {
                 let below = counts.below_power(power);
                 buckets.push(((1u64 << power) as f64 / 1e6, below - before));
                 before = below;
             }
-            buckets.push((f64::MAX, total - before));
+            // The encoder adds the one for all, which is the total.
             encoder.encode_histogram::<NoLabelSet>(counts.sum() as f64 / 1e6, total, &buckets, None)
         })
     }

@@ -60,7 +60,6 @@ pub fn plain(state: &mut State) -> String {
     }
     let end = text.trim_end().len();
     text.truncate(end);
-    text.push('\n');
     text
 }
 

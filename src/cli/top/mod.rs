@@ -6,25 +6,21 @@ mod draw;
 mod rates;
 /// What the admin listener says.
 mod snapshot;
-/// Asking the admin listener.
-mod source;
 /// What is shown, and what keys do to it.
 mod state;
 /// Numbers and foreign text as people read them.
 mod text;
 
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use anyhow::Context;
 use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Rect;
 
+use super::admin::{Admin, AdminArgs, Failure, finish, print, print_json};
 use snapshot::Snapshot;
-use source::Source;
 use state::{After, State};
 
 /// Watch a running skep: rates, latency, queues, services and their workers
@@ -33,19 +29,12 @@ use state::{After, State};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = LONG_EXAMPLES)]
 pub struct Args {
-    /// The admin listener: http://HOST:PORT
-    /// [default: $SKEP_ADMIN_URL, else http://127.0.0.1:18888]
-    #[arg(long, value_name = "URL")]
-    admin: Option<String>,
-
-    /// File whose first line is the admin listener's token [default: the value
-    /// of $SKEP_ADMIN_TOKEN, if any]
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-
-    /// Print how it is now, as plain text, and end
+    /// Print how it is now, as plain text, and end; so does --json
     #[arg(long)]
     once: bool,
+
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -62,82 +51,65 @@ Examples:
 
 Exit status:
   0   it was ended by its user, or what was asked for is printed
-  1   the terminal failed
+  1   skep refused it
   2   the command line can't be understood, or there is no terminal
-  4   nobody answers at the URL, or the token is refused";
+  4   the admin listener can't be reached, or wants another token
+  5   the terminal failed, or the picture could not be written";
 
 /// How long a picture is shown before the next is asked for.
 const EACH: Duration = Duration::from_secs(1);
+
+/// A listener that takes longer to answer counts as gone.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a key may go unheard.
 const KEY_TIME: Duration = Duration::from_millis(50);
 
 pub fn run(args: &Args) -> ExitCode {
-    let source = match Source::new(args.admin.as_deref(), args.token_file.as_deref()) {
-        Ok(source) => source,
-        Err(error) => return failed(2, &error),
-    };
-    if !args.once && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
-        let error = anyhow::anyhow!("this is not a terminal; --once prints how it is now");
-        return failed(2, &error);
+    finish("top", top(args))
+}
+
+fn top(args: &Args) -> Result<(), Failure> {
+    let admin = args.admin.open_within(PATIENCE)?;
+    let once = args.once || args.admin.json;
+    if !once && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+        return Err(Failure::Usage("this is not a terminal; --once prints how it is now".to_owned()));
+    }
+    if args.admin.json {
+        return print_json(&Snapshot::answers(&admin)?);
     }
     // Before the screen is touched: who asks in the wrong place wants to read why.
-    let first = match source.snapshot() {
-        Ok(first) => first,
-        Err(error) => return failed(4, &error.into()),
-    };
-    if args.once {
-        return once(first, &source);
+    let first = Snapshot::ask(&admin)?;
+    let mut state = State::new(admin.url());
+    state.take(Ok(first));
+    if once {
+        return print(&draw::plain(&mut state));
     }
-    match watch(source, first) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(1, &error),
-    }
-}
-
-fn failed(status: u8, error: &anyhow::Error) -> ExitCode {
-    eprintln!("skep top: {error:#}");
-    ExitCode::from(status)
-}
-
-/// The same picture, on paper as long and as wide as it takes.
-fn once(snapshot: Snapshot, source: &Source) -> ExitCode {
-    let mut state = State::new(source.url());
-    state.take(Ok(snapshot));
-    let text = draw::plain(&mut state);
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output has seen enough of it.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => failed(1, &error.into()),
-    }
+    watch(admin, state).map_err(|error| Failure::Output(format!("the terminal can't be used: {error}")))
 }
 
 /// What the screen waits for.
 enum News {
-    Answer(Result<Snapshot, source::Error>),
+    Answer(Result<Snapshot, Failure>),
     /// The system asks to end.
     End,
 }
 
-fn watch(source: Source, first: Snapshot) -> anyhow::Result<()> {
-    let mut state = State::new(source.url());
-    state.take(Ok(first));
+fn watch(admin: Admin, mut state: State) -> std::io::Result<()> {
     let (say, news) = mpsc::channel();
-    end_on_signals(say.clone()).context("signals can't be listened to")?;
-    std::thread::spawn(move || ask(&source, &say));
-
-    let mut terminal = ratatui::try_init().context("the terminal can't be used")?;
-    let outcome = show(&mut terminal, &mut state, &news).context("the terminal failed");
+    end_on_signals(say.clone())?;
+    std::thread::spawn(move || ask(&admin, &say));
+    let mut terminal = ratatui::try_init()?;
+    let outcome = show(&mut terminal, &mut state, &news);
     ratatui::restore();
     outcome
 }
 
 /// Asks for pictures until nobody looks any more.
-fn ask(source: &Source, say: &Sender<News>) {
+fn ask(admin: &Admin, say: &Sender<News>) {
     loop {
         std::thread::sleep(EACH);
-        if say.send(News::Answer(source.snapshot())).is_err() {
+        if say.send(News::Answer(Snapshot::ask(admin))).is_err() {
             return;
         }
     }

@@ -2,9 +2,12 @@
 //! that are shown.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cli::admin::{Admin, Failure};
 
 /// All that one picture is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Snapshot {
     pub overview: Overview,
     /// Oldest first, one a second.
@@ -72,25 +75,31 @@ pub struct Queue {
     pub oldest_ms: u64,
 }
 
-#[derive(Deserialize)]
-pub struct History {
-    pub samples: Vec<Sample>,
-}
-
-#[derive(Deserialize)]
-pub struct Services {
-    pub services: Vec<Service>,
-}
-
-#[derive(Deserialize)]
-pub struct Queues {
-    pub queues: Vec<Queue>,
-}
-
 /// Work that has waited longer than this is worth a look.
 const LONG_MS: u64 = 5_000;
 
 impl Snapshot {
+    /// How skep is now.
+    ///
+    /// # Errors
+    /// Nobody answers, or not with what was asked for.
+    pub fn ask(admin: &Admin) -> Result<Snapshot, Failure> {
+        serde_json::from_value(Snapshot::answers(admin)?).map_err(|error| {
+            Failure::Unreachable(format!("{} answers as another version of skep does: {error}", admin.url()))
+        })
+    }
+
+    /// The listener's answers as they are, as one.
+    pub fn answers(admin: &Admin) -> Result<Value, Failure> {
+        let part = |path: &str, name: &str| admin.get(path, &[]).map(|mut answer| answer[name].take());
+        Ok(json!({
+            "overview": admin.get("overview", &[])?,
+            "samples": part("history", "samples")?,
+            "services": part("services", "services")?,
+            "queues": part("queues", "queues")?,
+        }))
+    }
+
     pub fn waiting(&self) -> u64 {
         self.queues.iter().map(|queue| queue.waiting).sum()
     }

@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::rates::Rates;
 use super::snapshot::{Service, Snapshot};
-use super::source::Error;
+use crate::cli::admin::Failure;
 
 /// What services are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl State {
     }
 
     /// Takes an answer, or that there is none; true if it shows.
-    pub fn take(&mut self, answer: Result<Snapshot, Error>) -> bool {
+    pub fn take(&mut self, answer: Result<Snapshot, Failure>) -> bool {
         let now = Instant::now();
         match answer {
             Ok(snapshot) => {
@@ -90,7 +90,7 @@ impl State {
             }
             Err(why) => {
                 let since = self.lost.as_ref().map_or(now, |(since, _)| *since);
-                self.lost = Some((since, why.to_string()));
+                self.lost = Some((since, why.text().to_owned()));
             }
         }
         true

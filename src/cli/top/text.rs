@@ -1,5 +1,7 @@
 //! Numbers, lengths of time and foreign text as people read them.
 
+use crate::cli::table::plain;
+
 /// With a comma at each thousand.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -47,25 +49,13 @@ pub fn span(s: u64) -> String {
     }
 }
 
-/// A text that a client chose, which a terminal must not obey: control
-/// characters, and those that turn the direction of text, are written out. Cut
-/// at `most` characters.
+/// A text that a client chose, which a terminal must not obey, cut at `most`
+/// characters.
 pub fn foreign(text: &str, most: usize) -> String {
-    let mut shown = String::new();
-    for (at, char) in text.chars().enumerate() {
-        if at == most {
-            shown.push('…');
-            break;
-        }
-        let unseen = matches!(char, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
-        if char.is_control() || unseen {
-            shown.extend(char.escape_unicode());
-        } else {
-            shown.push(char);
-        }
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", plain(&text[..end])),
+        None => plain(text),
     }
-    shown
 }
 
 #[cfg(test)]
