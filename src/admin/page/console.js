@@ -57,7 +57,7 @@ export class Console {
             const error = response.error
             setText(byId('call-outcome'), error ? `Error ${error.code} after ${micros(took_us)}` : `Answered in ${micros(took_us)}`)
             byId('call-outcome').dataset.state = error ? 'bad' : 'good'
-            const text = JSON.stringify(error ?? response.result, null, 2) ?? 'nothing'
+            const text = legible(error ?? response.result)
             setText(answer, text.length > SHOWN ? `${text.slice(0, SHOWN)}…\n(the rest of ${text.length} characters is not shown)` : text)
             answer.hidden = false
         } catch (error) {
@@ -68,6 +68,12 @@ export class Console {
             byId('call-send').disabled = false
         }
     }
+}
+
+/** JSON on lines, in which what can't be seen is escaped as JSON escapes it. */
+function legible(value) {
+    const code = (char) => [...Array(char.length).keys()].map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
+    return (JSON.stringify(value, null, 2) ?? 'nothing').replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, code)
 }
 
 /** JSON-RPC 2.0, 4.2: parameters are a structured value, or left out. */
