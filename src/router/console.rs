@@ -99,7 +99,10 @@ impl Router {
         let backends = core.buses.get().map_or(&[][..], |buses| &buses.backends);
         let found = backends.iter().find(|bus| backend.is_none_or(|id| bus.id() == id));
         let bus = found.ok_or_else(|| CallError::NoBackend(backend.unwrap_or_default().to_owned()))?;
-        let service = method.rsplit_once('.').filter(|(_, name)| !name.is_empty()).map(|(service, _)| service);
+        let service = method
+            .rsplit_once('.')
+            .filter(|(_, name)| !name.is_empty() && !method.contains('/'))
+            .map(|(service, _)| service);
         let topic = service.map(|service| format!("req/{}/{}", bus.role(), service.replace('.', "/")));
         let topic = topic.filter(|topic| is_request_topic(topic));
         let topic = topic.ok_or_else(|| CallError::Method(method.to_owned()))?;
