@@ -70,7 +70,7 @@ impl AdminArgs {
         let from_variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         let url = self.admin.clone().or_else(|| from_variable("SKEP_ADMIN_URL"));
         let url = url.unwrap_or_else(|| USUAL_URL.to_owned());
-        if !url.starts_with("http://") {
+        if url.strip_prefix("http://").is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
             return Err(Failure::Usage(format!("{url:?} is no URL of an admin listener, such as {USUAL_URL}")));
         }
         let token = match &self.token_file {

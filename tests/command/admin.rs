@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::mqttbytes::v5::{Packet, PublishProperties};
 use rumqttc::v5::{Event, MqttOptions};
 
 use crate::started::{Ran, Serving, address, serve, skep};
@@ -86,8 +86,47 @@ fn clients_and_queues_are_tables_for_people_and_json_for_programs() {
     running.ask(&["clients", "show", "x", "--bus", "y"]).refused(1, &["there is no bus \"y\""]);
 }
 
+/// Binds a session as a worker does, and waits until it is bound.
+fn bind(running: &Running, caller: &str, address: Option<&str>) {
+    let backend = crate::started::address(&running.welcome, "backend-1", "tcp");
+    let mut options = MqttOptions::new(format!("binds-{caller}"), backend.ip().to_string(), backend.port());
+    options.set_credentials("backend", "def456");
+    let (client, mut connection) = rumqttc::v5::Client::new(options, 8);
+    let params = serde_json::json!({
+        "caller_id": caller, "caller_addr": format!("priv/{caller}@frontend-1"), "address": address, "auth_data": "\u{1b}[31m",
+    });
+    let call = serde_json::json!({ "jsonrpc": "2.0", "method": "_bkpr.router.bind", "params": params, "id": 1 });
+    let token = skep::router::router_token("backend-1");
+    let properties =
+        PublishProperties { user_properties: vec![("auth".into(), token)], ..PublishProperties::default() };
+    let topic = "req/backend/_bkpr/router";
+    client.publish_with_properties(topic, QoS::AtLeastOnce, false, call.to_string(), properties).unwrap();
+    while !matches!(connection.iter().next().unwrap().unwrap(), Event::Incoming(Packet::PubAck(_))) {}
+    // Bound in memory by then: the acknowledgement comes after.
+}
+
 #[test]
-fn sessions_are_listed_shown_and_unbound() {
+fn bound_sessions_are_shown_as_text_and_can_be_unbound() {
+    let running = running(&[]);
+    bind(&running, "caller_1________", None);
+    bind(&running, "caller_2________", Some("frontend.me"));
+    bind(&running, "caller_3________", Some("frontend.me"));
+    let list = running.ask(&["sessions", "list", "--limit", "2"]);
+    let lines: Vec<&str> = list.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{list:?}");
+    assert!(lines[1].starts_with("caller_1________  frontend-1  -"), "{list:?}");
+    assert!(lines[1].contains("\\u{1b}[31m") && !list.stdout.contains('\u{1b}'), "{list:?}");
+    assert!(list.stderr.starts_with("2 of 3:"), "{list:?}");
+    let shown = running.ask(&["sessions", "show", "caller_2________"]);
+    assert!(shown.stdout.contains("address     frontend.me\n"), "{shown:?}");
+    let said = |args: &[&str]| running.ask(args).stdout;
+    assert_eq!(said(&["sessions", "unbind", "caller_1________"]), "1 session unbound\n");
+    assert_eq!(said(&["sessions", "unbind", "--address", "frontend.me"]), "2 sessions unbound\n");
+    assert_eq!(json(&running.ask(&["sessions", "--json"]))["total"], 0);
+}
+
+#[test]
+fn sessions_that_are_not_there_are_status_1() {
     let running = running(&[]);
     let list = running.ask(&["sessions"]);
     assert!(list.stdout.starts_with("CALLER") && list.stdout.lines().count() == 1, "{list:?}");

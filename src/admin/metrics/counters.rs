@@ -10,19 +10,18 @@ use crate::bindings::JournalStats;
 use crate::bus::Stats;
 use crate::router;
 
+/// What the label says, and which counter that is.
+type Values<S> = &'static [(&'static str, fn(&S) -> u64)];
+
 /// A family of counters in `S`, told apart by one label where there are several.
 pub struct Counters<S: 'static> {
     family: Family,
     /// The label's name, and its value with each counter.
     label: &'static str,
-    values: &'static [(&'static str, fn(&S) -> u64)],
+    values: Values<S>,
 }
 
-const fn single<S: 'static>(
-    name: &'static str,
-    help: &'static str,
-    values: &'static [(&'static str, fn(&S) -> u64)],
-) -> Counters<S> {
+const fn single<S: 'static>(name: &'static str, help: &'static str, values: Values<S>) -> Counters<S> {
     several(name, help, "", values)
 }
 
@@ -30,7 +29,7 @@ const fn several<S: 'static>(
     name: &'static str,
     help: &'static str,
     label: &'static str,
-    values: &'static [(&'static str, fn(&S) -> u64)],
+    values: Values<S>,
 ) -> Counters<S> {
     Counters { family: Family::counter(name, help), label, values }
 }
