@@ -32,7 +32,9 @@ export class Console {
             byId('call-backend-label').hidden = backends.length < 2
         }
         const { services } = await get('services')
-        const offered = [...new Set(services.map((service) => `${service.name}.`))]
+        // Those that take all below a name can't be called by it.
+        const named = services.filter((service) => /^[\w.-]+$/.test(service.name))
+        const offered = [...new Set(named.map((service) => `${service.name}.`))]
         if (offered.length !== this.#methods.options.length) {
             this.#methods.replaceChildren(...offered.map((value) => el('option', { value })))
         }

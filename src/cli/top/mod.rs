@@ -72,7 +72,8 @@ pub fn run(args: &Args) -> ExitCode {
 fn top(args: &Args) -> Result<(), Failure> {
     let admin = args.admin.open_within(PATIENCE)?;
     let once = args.once || args.admin.json;
-    if !once && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !once && !terminal {
         return Err(Failure::Usage("this is not a terminal; --once prints how it is now".to_owned()));
     }
     if args.admin.json {

@@ -129,15 +129,29 @@ async function metrics() {
     await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
     serve(serving)
     const caller = await user(id('caller'))
-    await request(caller, 'myapp.str.uc', {}, 1)
-    await caller.inbox.next()
+    for (let n = 1; n <= 3; n += 1) {
+        await request(caller, 'myapp.str.uc', {}, n)
+        await caller.inbox.next()
+    }
+    const text = await (await fetch(`${given('SKEP_ADMIN')}metrics`)).text()
+    const figure = (name, ...labels) => {
+        const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
+        assert.equal(lines.length, 1, `${name} of ${labels}`)
+        return lines[0].split(' ').at(-1)
+    }
     await onPage(async (tab) => {
         for (const bus of ['backend-1', 'frontend-1']) {
             const line = await row(tab, 'buses', bus)
-            const text = await (await fetch(`${given('SKEP_ADMIN')}metrics`)).text()
-            const figure = (name) => text.split('\n').find((one) => one.startsWith(name) && one.includes(`bus="${bus}"`))?.split(' ').at(-1)
-            assert.equal(line.Connections, figure('skep_connections{'), `connections of ${bus}`)
+            assert.equal(line.Connections, figure('skep_connections', `bus="${bus}"`), bus)
         }
+        const shown = await row(tab, 'services', 'myapp.str')
+        const service = 'service="myapp.str"'
+        assert.equal(shown.Calls, '3')
+        assert.equal(shown.Calls, figure('skep_service_calls_total', service))
+        assert.equal(shown.Workers, figure('skep_service_workers', service))
+        assert.equal(shown.Waiting, figure('skep_service_waiting_messages', service))
+        assert.equal(shown.Errors, figure('skep_service_errors_total', service))
+        assert.equal(shown.Again, figure('skep_service_redeliveries_total', service))
     })
 }
 
