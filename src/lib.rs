@@ -10,6 +10,8 @@ pub mod bus;
 pub mod client;
 /// The settings file, its layers and their check.
 pub mod config;
+/// What the framework's own tools get to see: status and log.
+pub mod framework;
 /// How long things took, in buckets.
 pub mod histogram;
 /// MQTT packets and topics on the wire.

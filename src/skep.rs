@@ -10,6 +10,7 @@ use crate::admin::{self, Admin};
 use crate::bindings::{Bindings, OpenError};
 use crate::bus::{self, Bus, HubError, ListenError};
 use crate::config::{Config, Invalid};
+use crate::framework::{LogLines, report_status};
 use crate::router::{BusName, Router};
 
 /// How long clients have to take their DISCONNECT.
@@ -82,6 +83,7 @@ impl Skep {
     /// address that can't be listened on.
     pub async fn start(config: Config) -> Result<Skep, StartError> {
         config.check()?;
+        let framework = config.framework.clone();
         let bindings = Bindings::open(&config.data, &config.bindings)?;
         let router = Router::new(config.router, bindings.clone());
 
@@ -112,6 +114,12 @@ impl Skep {
             skep.stop().await;
             return Err(error);
         }
+        if let Some(presence) = skep.router.presence() {
+            skep.vital.spawn(presence);
+        }
+        if framework.status && skep.router.is_enabled() {
+            skep.vital.spawn(report_status(skep.router.clone(), skep.backends.clone()));
+        }
         Ok(skep)
     }
 
@@ -141,6 +149,12 @@ impl Skep {
             }
         }
         Ok(())
+    }
+
+    /// Publishes what a log layer takes on the backends, for the framework's
+    /// log collectors. The program decides: `framework.log` is the command's.
+    pub fn publish_log(&mut self, lines: LogLines) {
+        self.vital.spawn(lines.publish(self.backends.clone()));
     }
 
     /// Where it listens.

@@ -194,7 +194,7 @@ fn bindings(state: &State, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     Family::gauge("skep_bindings_addresses", "Addresses that some session is bound to.").one(
         to,
         &[],
-        bindings.addresses_len() as u64,
+        bindings.address_count() as u64,
     )?;
     Family::histogram("skep_bindings_flush_seconds", "Time to write a batch of changes to disk, sync included.")
         .times(to, [(vec![], bindings.flush_times())])

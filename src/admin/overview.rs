@@ -91,7 +91,7 @@ pub async fn overview(extract::State(state): extract::State<Arc<State>>) -> Repl
             responses_to_nobody: router.responses_to_nobody.get(),
             unauthorized_calls: router.unauthorized_calls.get(),
         },
-        bindings: BindingsOverview { sessions: bindings.len(), addresses: bindings.addresses_len() },
+        bindings: BindingsOverview { sessions: bindings.len(), addresses: bindings.address_count() },
     }))
 }
 

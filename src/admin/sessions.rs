@@ -64,7 +64,7 @@ pub async fn list(
 ) -> Reply<Sessions> {
     let made = state.walk(move |state| {
         let matches = |text: &str| has(text, &listing.search);
-        let (total, found) = state.parts.bindings.sessions(matches, listing.offset, listing.limit());
+        let (total, found) = state.parts.bindings.sessions_page(matches, listing.offset, listing.limit());
         Sessions { total, sessions: found.into_iter().map(|info| state.session(info)).collect() }
     });
     made.await.map(Json)
@@ -82,7 +82,7 @@ pub async fn addresses(
 ) -> Reply<Addresses> {
     let made = state.walk(move |state| {
         let matches = |text: &str| has(text, &listing.search);
-        let (total, found) = state.parts.bindings.addresses(matches, listing.offset, listing.limit());
+        let (total, found) = state.parts.bindings.addresses_page(matches, listing.offset, listing.limit());
         Addresses {
             total,
             addresses: found.into_iter().map(|(address, sessions)| Address { address, sessions }).collect(),
@@ -119,7 +119,7 @@ impl State {
         let SessionInfo { caller, frontend, topic, address, auth, expires_in_s } = info;
         let client = topic.strip_prefix("priv/");
         let bus = self.parts.frontends.iter().find(|bus| bus.id() == frontend);
-        let connected = bus.zip(client).is_some_and(|(bus, client)| bus.has_client(client));
+        let connected = bus.zip(client).is_some_and(|(bus, client)| bus.is_connected(client));
         Session { caller, frontend, address, auth, expires_in_s, connected }
     }
 }

@@ -25,7 +25,12 @@ impl Bindings {
     /// Sessions whose caller, address or frontend `matches`, in the order of
     /// their callers: `limit` of them from number `offset` on, and how many
     /// there are in all.
-    pub fn sessions(&self, matches: impl Fn(&str) -> bool, offset: usize, limit: usize) -> (usize, Vec<SessionInfo>) {
+    pub fn sessions_page(
+        &self,
+        matches: impl Fn(&str) -> bool,
+        offset: usize,
+        limit: usize,
+    ) -> (usize, Vec<SessionInfo>) {
         let wanted = |entry: &Entry| matches(entry.caller()) || matches(entry.address()) || matches(entry.frontend());
         let mut found = self.alive(wanted);
         let total = found.len();
@@ -42,7 +47,7 @@ impl Bindings {
     /// Addresses that `matches`, in their order, each with the number of
     /// sessions bound to it: `limit` of them from number `offset` on, and how
     /// many there are in all.
-    pub fn addresses(
+    pub fn addresses_page(
         &self,
         matches: impl Fn(&str) -> bool,
         offset: usize,

@@ -117,11 +117,6 @@ impl Bus {
         })
     }
 
-    /// Whether that client is connected.
-    pub fn has_client(&self, id: &str) -> bool {
-        self.0.sessions.get(id).is_some_and(|session| session.is_connected())
-    }
-
     /// Ends a client's connection with DISCONNECT 0x98 (administrative action).
     /// False: it isn't connected.
     pub fn kick(&self, id: &str) -> bool {

@@ -4,6 +4,7 @@ mod admin;
 mod call;
 mod check;
 mod clients;
+mod import;
 mod limits;
 mod listing;
 mod logging;
@@ -49,6 +50,7 @@ enum Command {
     Sessions(sessions::Args),
     Queues(queues::Args),
     Clients(clients::Args),
+    Import(import::Args),
 }
 
 impl Cli {
@@ -63,6 +65,7 @@ impl Cli {
             Some(Command::Sessions(args)) => sessions::run(&args),
             Some(Command::Queues(args)) => queues::run(&args),
             Some(Command::Clients(args)) => clients::run(&args),
+            Some(Command::Import(args)) => import::run(&args),
         }
     }
 }
@@ -75,5 +78,6 @@ Examples:
                                            WebSocket on any free port
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
+  skep import beekeeper /etc/beekeeper     settings from those of the framework
   skep call myapp.str.uc '{\"string\":\"hello\"}'
   skep clients kick 7nXDsxMDwgLUSedX        disconnect a client of the skep here";

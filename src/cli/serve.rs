@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use skep::config::{Config, Effective};
+use skep::framework::{LogLines, log_lines};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -52,11 +53,12 @@ pub fn run(args: &Args) -> ExitCode {
 
 fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
     let config = effective.config;
-    logging::start(&config.log)?;
+    let (layer, lines) = config.framework.log.then(log_lines).unzip();
+    logging::start(&config.log, layer)?;
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
     let runtime = runtime(config.threads)?;
-    let status = runtime.block_on(serve(args, config));
+    let status = runtime.block_on(serve(args, config, lines));
     // A task that doesn't end by itself can't keep the process.
     runtime.shutdown_background();
     status
@@ -76,7 +78,7 @@ fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
     builder.build().context("the system gives no threads to run on")
 }
 
-async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
+async fn serve(args: &Args, config: Config, lines: Option<LogLines>) -> anyhow::Result<u8> {
     let mut signals = Signals::new()?;
     let about = welcome::About::new(&config);
     if args.set_aside_bindings {
@@ -89,6 +91,9 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
         started = Skep::start(config) => started?,
         signal = signals.next() => return Ok(signal.status()),
     };
+    if let Some(lines) = lines {
+        skep.publish_log(lines);
+    }
     about.print(skep.listeners(), skep.admin());
 
     let failed = tokio::select! {

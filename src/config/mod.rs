@@ -47,6 +47,7 @@ pub struct Config {
     pub router: crate::router::Settings,
     pub bindings: crate::bindings::Settings,
     pub admin: crate::admin::Settings,
+    pub framework: crate::framework::Settings,
     pub log: Log,
 }
 
@@ -60,6 +61,7 @@ impl Default for Config {
             router: Default::default(),
             bindings: Default::default(),
             admin: Default::default(),
+            framework: Default::default(),
             log: Log::default(),
         }
     }

@@ -1,11 +1,11 @@
-//! The router's own calls, `_bkpr.router.bind` and `unbind`; and the answers to
+//! The router's own calls, `_bkpr.router.bind`, `unbind` and `sessions`; and the answers to
 //! requests on a backend that nobody will serve.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use crate::bindings::{Binding, JournalError};
@@ -14,6 +14,7 @@ use crate::mqtt::{QoS, Reason, UserProperties, response_topic, write_user_proper
 
 use super::jsonrpc::{self, RpcError};
 use super::names::{is_bindable_id, split_address, split_caller_addr};
+use super::presence::Devices;
 use super::{Core, console};
 
 /// Takes from `req/{backend role}/_bkpr/router` on one backend.
@@ -54,6 +55,7 @@ impl Calls {
     fn call(&self, caller: Option<Caller>, method: &str, params: &Value, batch: &mut Batch) {
         let outcome = match method {
             "_bkpr.router.bind" => self.bind(params, caller),
+            "_bkpr.router.sessions" => self.sessions(params, caller, batch),
             "_bkpr.router.unbind" => self.unbind(params, caller),
             _ => {
                 answer(caller, Err(jsonrpc::METHOD_NOT_FOUND), batch);
@@ -105,6 +107,25 @@ impl Calls {
         }
         let binding = Binding { caller: caller_id, topic, frontend, address, auth: &auth };
         self.core.bindings.bind(binding, move |done| answer_done(caller, done));
+        Ok(())
+    }
+
+    /// How many devices an address has now.
+    fn sessions(
+        &self,
+        params: &Value,
+        caller: Option<Caller>,
+        batch: &mut Batch,
+    ) -> Result<(), (Option<Caller>, BadParam)> {
+        let bad = |caller, what: String| Err((caller, BadParam(what)));
+        let address = match string(params, "address") {
+            Ok(Some(address)) if split_address(address).is_some() => address,
+            Ok(Some(address)) => return bad(caller, format!("address {address:?} is not {{frontend role}}.{{name}}")),
+            Ok(None) => return bad(caller, "address is missing".into()),
+            Err(what) => return bad(caller, what),
+        };
+        let Devices { online, bound } = self.core.devices(address);
+        answer(caller, Ok(json!({ "address": address, "online": online, "bound": bound })), batch);
         Ok(())
     }
 

@@ -4,5 +4,6 @@ mod admin;
 mod call;
 mod check;
 mod help;
+mod import;
 mod serve;
 mod started;
