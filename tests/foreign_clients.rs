@@ -10,7 +10,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use program::{chromium, node, python};
+use program::{chromium, example, node, python, speaking};
 use skep::Kind;
 use skep::bus::{Listener, Transport};
 use support::Instance;
@@ -127,6 +127,21 @@ fn a_page_in_chromium_calls_and_is_pushed_to() {
     let browser = chromium();
     let addresses = [("SKEP_BACKEND", &*backend), ("SKEP_FRONTEND", &frontend), ("SKEP_CHROMIUM", browser)];
     node("browser.mjs", "page", &addresses);
+    skep.stop();
+}
+
+#[test]
+fn the_chat_page_logs_in_and_out_and_reaches_all_devices_of_a_user() {
+    let skep = Instance::start();
+    let backend = skep.backend();
+    let example = example("chat");
+    let (_service, _) = speaking(&example, &["service", &format!("mqtt://backend:def456@{backend}")]);
+    let (_page, said) = speaking(&example, &["page", "127.0.0.1:0"]);
+    let page = said.split_whitespace().find(|word| word.starts_with("http://")).expect("where the page is");
+    let frontend = url(&skep, Kind::Frontend, Transport::Ws);
+    let addresses =
+        [("SKEP_FRONTEND", &*frontend), ("SKEP_CHAT", page.trim_end_matches(';')), ("SKEP_CHROMIUM", chromium())];
+    node("chat.mjs", "chat", &addresses);
     skep.stop();
 }
 

@@ -1,19 +1,32 @@
 //! The command line: what there is to type, and what each command returns.
 
 mod admin;
+mod bench;
 mod call;
 mod check;
 mod clients;
+mod completions;
+mod connect;
+mod echo;
+mod ending;
+mod failure;
 mod import;
 mod limits;
+mod listen;
 mod listing;
 mod logging;
+mod login;
+mod man;
+mod notify;
+mod output;
+mod params;
 mod queues;
 mod serve;
 mod sessions;
 mod settings;
 mod table;
 mod top;
+mod values;
 mod welcome;
 
 use std::process::ExitCode;
@@ -50,6 +63,12 @@ enum Command {
     Sessions(sessions::Args),
     Queues(queues::Args),
     Clients(clients::Args),
+    Notify(notify::Args),
+    Listen(listen::Args),
+    ServeEcho(echo::Args),
+    Bench(bench::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Import(import::Args),
 }
 
@@ -65,6 +84,12 @@ impl Cli {
             Some(Command::Sessions(args)) => sessions::run(&args),
             Some(Command::Queues(args)) => queues::run(&args),
             Some(Command::Clients(args)) => clients::run(&args),
+            Some(Command::Notify(args)) => notify::run(&args),
+            Some(Command::Listen(args)) => listen::run(&args),
+            Some(Command::ServeEcho(args)) => echo::run(&args),
+            Some(Command::Bench(args)) => bench::run(&args),
+            Some(Command::Completions(args)) => completions::run(&args),
+            Some(Command::Man(args)) => man::run(&args),
             Some(Command::Import(args)) => import::run(&args),
         }
     }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { withBrowser } from './chromium.mjs'
+import { browser as launch } from './browse.mjs'
 import { bind, given, inTime, notify, publish, run, subscribe, worker } from './peer.mjs'
 
 const FILES = {
@@ -29,7 +29,8 @@ async function page() {
     await subscribe(binding, 'priv/page-binder')
     await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
     const site = await serveFiles()
-    await withBrowser(async (browser) => {
+    const browser = await launch()
+    try {
         const tab = await browser.newPage()
         tab.on('console', (line) => console.log('page:', line.text()))
         tab.on('pageerror', (error) => console.error('page:', error))
@@ -48,7 +49,9 @@ async function page() {
         await shows(tab, 'answer', 'HELLO FROM A PAGE')
         await notify(binding, JSON.stringify({ jsonrpc: '2.0', method: 'chat.message', params: { text: 'psst' } }), 'visitor')
         await shows(tab, 'pushed', 'psst')
-    })
+    } finally {
+        await browser.close()
+    }
 }
 
 async function shows(tab, id, expected) {

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bind, given, inTime, request, run, subscribe, user, worker } from './peer.mjs'
-import { withBrowser } from './chromium.mjs'
+import { browser as launch } from './browse.mjs'
 
 const VIEWS = ['overview', 'clients', 'sessions', 'events', 'console']
 
@@ -30,7 +30,8 @@ async function api(path) {
  * console, broke its own rules, or asked anybody else for anything.
  */
 async function onPage(use, { view, options = {}, url = given('SKEP_ADMIN'), trouble = () => true } = {}) {
-    await withBrowser(async (browser) => {
+    const browser = await launch()
+    try {
         const context = await browser.newContext(options)
         const tab = await context.newPage()
         const complaints = []
@@ -46,7 +47,9 @@ async function onPage(use, { view, options = {}, url = given('SKEP_ADMIN'), trou
         await tab.goto(view ? `${url}#${view}` : url)
         await use(tab)
         assert.deepEqual(complaints.filter(trouble), [])
-    })
+    } finally {
+        await browser.close()
+    }
 }
 
 /** Waits until `look`, run in the page with `seek`, is true. */
