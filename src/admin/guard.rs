@@ -19,6 +19,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
+use super::page;
 use super::reply::Error;
 use super::settings::Settings;
 
@@ -35,9 +36,9 @@ const CSP: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
-/// Answered without a token: probes of the system, and the page that asks its
-/// reader for the token.
-const OPEN: [&str; 5] = ["/healthz", "/readyz", "/", "/app.js", "/app.css"];
+/// Answered without a token, as is the page, which asks its reader for it: probes
+/// of the system.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 struct Guard {
     token: Option<String>,
@@ -67,7 +68,8 @@ async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
     headers.insert(CONTENT_SECURITY_POLICY, CSP);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The page says how long it may be kept, nothing else may.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -84,7 +86,9 @@ impl Guard {
         if headers.contains_key(ORIGIN) && !is_same_origin(headers, &host) {
             return forbidden("requests from pages of another origin are not taken");
         }
-        if !OPEN.contains(&request.uri().path()) && !self.has_token(headers) {
+        let path = request.uri().path();
+        let open = OPEN.contains(&path) || page::is_at(path);
+        if !open && !self.has_token(headers) {
             return Some(Error::new(
                 StatusCode::UNAUTHORIZED,
                 "the admin token is missing or wrong: send it as Authorization: Bearer TOKEN",

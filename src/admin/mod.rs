@@ -18,6 +18,8 @@ mod history;
 mod metrics;
 /// The whole at a glance.
 mod overview;
+/// The dashboard's files.
+mod page;
 /// Work queues.
 mod queues;
 /// Answers and errors.
@@ -147,6 +149,7 @@ fn routes(settings: &Settings, state: &Arc<State>) -> axum::Router {
     let all = axum::Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(page::routes())
         .route("/metrics", get(metrics::metrics))
         .nest("/api/v1", api);
     guard::around(all, settings).with_state(Arc::clone(state))

@@ -62,6 +62,11 @@ impl AdminArgs {
     /// # Errors
     /// A URL or a token file that can't be used.
     pub fn open(&self) -> Result<Admin, Failure> {
+        self.open_within(TIME)
+    }
+
+    /// The same, for who can't wait so long for an answer.
+    pub fn open_within(&self, time: Duration) -> Result<Admin, Failure> {
         let from_variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         let url = self.admin.clone().or_else(|| from_variable("SKEP_ADMIN_URL"));
         let url = url.unwrap_or_else(|| USUAL_URL.to_owned());
@@ -79,7 +84,7 @@ impl AdminArgs {
         };
         // A proxy for the web has no business here.
         let config = Agent::config_builder()
-            .timeout_global(Some(TIME))
+            .timeout_global(Some(time))
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
@@ -88,7 +93,21 @@ impl AdminArgs {
     }
 }
 
+impl Failure {
+    /// What to say of it.
+    pub fn text(&self) -> &str {
+        match self {
+            Failure::Usage(text) | Failure::Refused(text) | Failure::Unreachable(text) | Failure::Output(text) => text,
+        }
+    }
+}
+
 impl Admin {
+    /// Where it is, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// `GET /api/v1/{path}`.
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
         let mut request = self.agent.get(format!("{}/api/v1/{path}", self.url));

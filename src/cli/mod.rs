@@ -26,6 +26,7 @@ mod serve;
 mod sessions;
 mod settings;
 mod table;
+mod top;
 mod user;
 mod values;
 mod welcome;
@@ -62,6 +63,7 @@ enum Command {
     Reload(reload::Args),
     User(user::Args),
     Call(call::Args),
+    Top(top::Args),
     Sessions(sessions::Args),
     Queues(queues::Args),
     Clients(clients::Args),
@@ -84,6 +86,7 @@ impl Cli {
             Some(Command::Reload(args)) => reload::run(&args),
             Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Top(args)) => top::run(&args),
             Some(Command::Sessions(args)) => sessions::run(&args),
             Some(Command::Queues(args)) => queues::run(&args),
             Some(Command::Clients(args)) => clients::run(&args),

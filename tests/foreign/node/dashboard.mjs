@@ -1,0 +1,564 @@
+// The dashboard in Chromium, as an operator uses it, against a skep with real
+// clients on its buses.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bind, given, inTime, request, run, subscribe, user, worker } from './peer.mjs'
+import { browser as launch } from './browse.mjs'
+
+const VIEWS = ['overview', 'clients', 'sessions', 'events', 'console']
+
+const MARKUP = '<img src=x onerror="window.hit=1">\'"<script>window.hit=2</script>'
+const TURNED = 'evil\u202Egnp.exe\u0007'
+/** As long as a client id may be. */
+const LONG = `<b>${'x'.repeat(253)}`
+
+const HUGE = `<b>${'x'.repeat(65_536)}`
+
+/** What the admin listener says. */
+async function api(path) {
+    const token = process.env.SKEP_TOKEN
+    const response = await fetch(`${given('SKEP_ADMIN')}api/v1/${path}`, { headers: token ? { Authorization: `Bearer ${token}` } : {} })
+    assert.equal(response.status, 200, path)
+    return response.json()
+}
+
+/**
+ * A tab with the dashboard. Fails in the end if the page said something to the
+ * console, broke its own rules, or asked anybody else for anything.
+ */
+async function onPage(use, { view, options = {}, url = given('SKEP_ADMIN'), trouble = () => true } = {}) {
+    const browser = await launch()
+    try {
+        const context = await browser.newContext(options)
+        const tab = await context.newPage()
+        const complaints = []
+        tab.on('console', (line) => complaints.push(`${line.type()}: ${line.text()}`))
+        tab.on('pageerror', (error) => complaints.push(`error: ${error}`))
+        tab.on('dialog', (dialog) => { complaints.push('a dialog of the browser'); dialog.dismiss() })
+        tab.on('request', (asked) => {
+            if (!asked.url().startsWith(url) && !asked.url().startsWith('data:')) complaints.push(`asks for ${asked.url()}`)
+        })
+        await tab.addInitScript(() => {
+            addEventListener('securitypolicyviolation', (event) => console.error('violates', event.violatedDirective))
+        })
+        await tab.goto(view ? `${url}#${view}` : url)
+        await use(tab)
+        assert.deepEqual(complaints.filter(trouble), [])
+    } finally {
+        await browser.close()
+    }
+}
+
+/** Waits until `look`, run in the page with `seek`, is true. */
+function becomes(tab, what, look, seek) {
+    return inTime(what, tab.waitForFunction(look, seek, { timeout: 0, polling: 50 }))
+}
+
+const says = (tab, id, expected) => becomes(tab, `#${id} says ${expected}`,
+    ([id, expected]) => document.getElementById(id).textContent.includes(expected), [id, expected])
+
+/** The cells of the row of `list` that begins with `name`, by their titles; waits for it. */
+async function row(tab, list, name) {
+    const found = await becomes(tab, `${list} has ${name}`, ([list, name]) => {
+        const row = [...document.querySelectorAll(`#${list} tbody tr`)].find((row) => row.firstElementChild.textContent === name)
+        return row && Object.fromEntries([...row.children].map((cell) => [cell.dataset.label, cell.textContent]))
+    }, [list, name])
+    return found.jsonValue()
+}
+
+const gone = (tab, list, name) => becomes(tab, `${list} no longer has ${name}`, ([list, name]) =>
+    ![...document.querySelectorAll(`#${list} tbody tr`)].some((row) => row.firstElementChild.textContent === name), [list, name])
+
+/** Serves what comes, with the answer of the moment. */
+function serve(client, answer = () => 'done') {
+    client.removeAllListeners('message')
+    client.on('message', (topic, payload, packet) => {
+        const { id } = JSON.parse(payload)
+        const { responseTopic, userProperties } = packet.properties
+        const response = JSON.stringify({ jsonrpc: '2.0', result: answer(packet), id })
+        client.publish(responseTopic, response, { qos: 1, properties: { userProperties: { addr: userProperties?.addr ?? '' } } })
+    })
+}
+
+/** The reason code of the DISCONNECT that a client is sent. */
+const disconnected = (client) => inTime('a DISCONNECT', new Promise((resolve) => client.once('disconnect', (packet) => resolve(packet.reasonCode))))
+
+const id = (name) => name.padEnd(16, '_')
+
+async function figures() {
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    serve(serving)
+    const caller = await user(id('caller'))
+    for (let n = 1; n <= 25; n += 1) {
+        await request(caller, 'myapp.str.uc', {}, n)
+        await caller.inbox.next()
+    }
+    await onPage(async (tab) => {
+        await becomes(tab, 'all 25 calls are shown', () =>
+            [...document.querySelectorAll('#services tbody tr')].some((row) => row.textContent.includes('myapp.str') && row.textContent.includes('25')))
+        const shown = await row(tab, 'services', 'myapp.str')
+        const service = (await api('services')).services.find((one) => one.name === 'myapp.str')
+        assert.equal(service.calls, 25)
+        assert.equal(shown.Calls, String(service.calls))
+        assert.equal(shown.Workers, String(service.workers))
+        assert.equal(shown.Waiting, String(service.waiting))
+        assert.equal(shown.Errors, String(service.errors))
+        const overview = await api('overview')
+        const connections = overview.buses.reduce((sum, bus) => sum + bus.connections, 0)
+        await becomes(tab, 'connections', (n) => document.getElementById('tile-connections').textContent === n, String(connections))
+        for (const bus of overview.buses) {
+            const line = await row(tab, 'buses', bus.id)
+            assert.equal(line.Connections, String(bus.connections))
+            for (const listener of bus.listeners) assert.ok(line['Listens at'].includes(listener.url), listener.url)
+        }
+        const queue = await row(tab, 'queues', 'req/backend/myapp/str')
+        assert.equal(queue.Members, '1')
+        await says(tab, 'verdict', 'All is well')
+        await becomes(tab, 'a curve', () => document.querySelectorAll('#charts path[d^=M]').length >= 3)
+        const { samples } = await api('history?seconds=300')
+        assert.equal(samples.reduce((sum, sample) => sum + sample.calls, 0), 25)
+        // The curve's words say the same as the samples.
+        const most = Math.max(...samples.map((sample) => sample.calls))
+        await becomes(tab, `at most ${most}`, (most) => document.querySelector('#charts .summary').textContent.endsWith(`and ${most}.`), most)
+    })
+}
+
+async function metrics() {
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    serve(serving)
+    const caller = await user(id('caller'))
+    for (let n = 1; n <= 3; n += 1) {
+        await request(caller, 'myapp.str.uc', {}, n)
+        await caller.inbox.next()
+    }
+    const text = await (await fetch(`${given('SKEP_ADMIN')}metrics`)).text()
+    const figure = (name, ...labels) => {
+        const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
+        assert.equal(lines.length, 1, `${name} of ${labels}`)
+        return lines[0].split(' ').at(-1)
+    }
+    await onPage(async (tab) => {
+        for (const bus of ['backend-1', 'frontend-1']) {
+            const line = await row(tab, 'buses', bus)
+            assert.equal(line.Connections, figure('skep_connections', `bus="${bus}"`), bus)
+        }
+        const shown = await row(tab, 'services', 'myapp.str')
+        const service = 'service="myapp.str"'
+        assert.equal(shown.Calls, '3')
+        assert.equal(shown.Calls, figure('skep_service_calls_total', service))
+        assert.equal(shown.Workers, figure('skep_service_workers', service))
+        assert.equal(shown.Waiting, figure('skep_service_waiting_messages', service))
+        assert.equal(shown.Errors, figure('skep_service_errors_total', service))
+        assert.equal(shown.Again, figure('skep_service_redeliveries_total', service))
+    })
+}
+
+async function behind() {
+    const serving = await worker(id('worker'), { properties: { receiveMaximum: 1 } })
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/slow')
+    // What is never acknowledged keeps the next ones waiting.
+    serving.handleMessage = () => {}
+    const caller = await user(id('caller'))
+    for (let n = 1; n <= 4; n += 1) await request(caller, 'myapp.slow.do', {}, n)
+    await onPage(async (tab) => {
+        await becomes(tab, 'three wait', () => document.getElementById('tile-waiting').textContent === '3')
+        const service = await row(tab, 'services', 'myapp.slow')
+        assert.equal(service.Waiting, '3')
+        assert.equal(service['At work'], '1')
+        await says(tab, 'problems', 'req/backend/myapp/slow is behind: 3 messages wait')
+        await says(tab, 'verdict', 'One thing needs a look')
+    })
+}
+
+async function kicks() {
+    const victim = await user(id('victim'))
+    const bystander = await user(id('bystander'))
+    await onPage(async (tab) => {
+        await row(tab, 'client-list', id('victim'))
+        await tab.fill('#client-search', 'victim')
+        await gone(tab, 'client-list', id('bystander'))
+        const reason = disconnected(victim)
+        await tab.getByRole('button', { name: `Kick ${id('victim')}` }).click()
+        await says(tab, 'confirm-what', `${id('victim')} on frontend-1`)
+        assert.equal(victim.connected, true, 'nothing happens before it is confirmed')
+        await tab.getByRole('dialog').getByRole('button', { name: 'Kick', exact: true }).click()
+        assert.equal(await reason, 0x98)
+        await says(tab, 'notice', `${id('victim')} was kicked.`)
+        await gone(tab, 'client-list', id('victim'))
+        assert.equal(bystander.connected, true)
+    }, { view: 'clients' })
+}
+
+async function keyboard() {
+    const victim = await user(id('victim'))
+    await onPage(async (tab) => {
+        const focus = () => tab.evaluate(() => {
+            const at = document.activeElement
+            return (at.getAttribute('aria-label') ?? at.textContent ?? '').trim() || at.id
+        })
+        /** Goes on with the Tab key until `name` has the focus, at most once around. */
+        const tabTo = async (name) => {
+            for (let n = 0; n < 80; n += 1) {
+                await tab.keyboard.press('Tab')
+                if (await focus() === name) return
+            }
+            assert.fail(`the Tab key does not come to ${name}, but to ${await focus()}`)
+        }
+        await tab.keyboard.press('Tab')
+        assert.equal(await focus(), 'Skip to the content')
+        const seen = await tab.evaluate(() => document.activeElement.getBoundingClientRect().top >= 0)
+        assert.ok(seen, 'the skip link is seen when it has the focus')
+        await tabTo('Clients')
+        const outline = await tab.evaluate(() => getComputedStyle(document.activeElement).outlineStyle)
+        assert.notEqual(outline, 'none', 'the focus is seen')
+        await tab.keyboard.press('Enter')
+        await becomes(tab, 'focus on the view', () => document.activeElement.id === 'clients-title')
+        await row(tab, 'client-list', id('victim'))
+        await tabTo(`Kick ${id('victim')}`)
+        await tab.keyboard.press('Enter')
+        await becomes(tab, 'the question', () => document.getElementById('confirm').open)
+        assert.equal(await focus(), 'Cancel')
+        await tab.keyboard.press('Escape')
+        await becomes(tab, 'the way back', () => !document.getElementById('confirm').open)
+        assert.equal(await focus(), `Kick ${id('victim')}`, 'the focus is back where it was')
+        assert.equal(victim.connected, true)
+        await tab.keyboard.press('Enter')
+        await becomes(tab, 'the question', () => document.getElementById('confirm').open)
+        await tab.keyboard.press('Tab')
+        assert.equal(await focus(), 'Kick')
+        const reason = disconnected(victim)
+        await tab.keyboard.press('Enter')
+        assert.equal(await reason, 0x98)
+        await gone(tab, 'client-list', id('victim'))
+        assert.equal(await tab.evaluate(() => document.activeElement.id), 'clients-title', 'the focus is not lost with the row')
+        // No trap: the Tab key leaves the page's last element for its first.
+        await tabTo('Skip to the content')
+        await tabTo('Overview')
+        await tab.keyboard.press('Enter')
+        await becomes(tab, 'focus on the view', () => document.activeElement.id === 'overview-title')
+        // A chart is read by arrow keys.
+        await tabTo('Calls a second, the last five minutes; arrow keys go through the seconds')
+        await becomes(tab, 'samples', () => document.querySelectorAll('#charts path[d^=M]').length > 0)
+        await tab.keyboard.press('ArrowLeft')
+        const text = await tab.evaluate(() => document.activeElement.getAttribute('aria-valuetext'))
+        assert.match(text, /^\d\d:\d\d:\d\d: calls \d+, errors \d+$/)
+    })
+}
+
+async function unbinds() {
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    const seen = []
+    serve(serving, (packet) => seen.push(packet.properties.userProperties.auth))
+    const devices = [await user(id('phone')), await user(id('laptop')), await user(id('tablet'))]
+    for (const [device, address] of [[devices[0], 'ann'], [devices[1], 'ann'], [devices[2], 'bob']]) {
+        await bind(binding, device.options.clientId, `frontend.${address}`)
+    }
+    const call = async (device) => {
+        await request(device, 'myapp.str.do', {}, 1)
+        await device.inbox.next()
+        return seen.at(-1)
+    }
+    assert.equal(await call(devices[0]), 'somebody')
+    await onPage(async (tab) => {
+        const session = await row(tab, 'session-list', id('tablet'))
+        assert.equal(session.Address, 'frontend.bob')
+        assert.equal(session.Connected, 'yes')
+        const address = await row(tab, 'address-list', 'frontend.ann')
+        assert.equal(address.Sessions, '2')
+        const sure = async (name) => tab.getByRole('dialog').getByRole('button', { name, exact: true }).click()
+        await tab.getByRole('button', { name: `Unbind ${id('tablet')}` }).click()
+        await sure('Unbind')
+        await says(tab, 'notice', '1 session was unbound.')
+        await gone(tab, 'session-list', id('tablet'))
+        assert.equal(await call(devices[2]), undefined)
+        assert.equal(await call(devices[1]), 'somebody', 'others stay bound')
+        await tab.getByRole('button', { name: 'Unbind all sessions of frontend.ann' }).click()
+        await sure('Unbind all')
+        await says(tab, 'notice', '2 sessions were unbound.')
+        await gone(tab, 'address-list', 'frontend.ann')
+        assert.equal(await call(devices[0]), undefined)
+        assert.equal(await call(devices[1]), undefined)
+        assert.equal((await api('sessions')).total, 0)
+    }, { view: 'sessions' })
+}
+
+async function hostile() {
+    const names = [MARKUP, TURNED, LONG]
+    const clients = []
+    for (const name of names) clients.push(await worker(name))
+    await clients[0].subscribeAsync(`msg/backend/${MARKUP.replaceAll('/', '')}`, { qos: 1 })
+    const queue = `req/backend/${MARKUP.replaceAll('/', '')}`
+    await subscribe(clients[0], `$share/BKPR/${queue}`)
+    await subscribe(clients[0], `$share/BKPR/req/backend/${'y'.repeat(60_000)}`)
+    await subscribe(clients[1], '$share/BKPR/req/backend/myapp/str')
+    const result = { text: MARKUP, turned: TURNED, huge: HUGE }
+    serve(clients[1], () => result)
+    // Something denied, in the name of each.
+    for (const client of clients) await client.subscribeAsync('secret/<b>/x', { qos: 1 }).catch(() => {})
+    await onPage(async (tab) => {
+        const shown = MARKUP
+        const turned = 'evil\\u{202e}gnp.exe\\u{7}'
+        await row(tab, 'queues', queue)
+        await row(tab, 'queues', `req/backend/${'y'.repeat(108)}…`)
+        await tab.click('nav a[href="#clients"]')
+        await row(tab, 'client-list', shown)
+        await row(tab, 'client-list', turned)
+        await row(tab, 'client-list', `<b>${'x'.repeat(117)}…`)
+        await tab.getByRole('button', { name: 'Details of <img src=x' }).click()
+        await says(tab, 'details-list', `msg/backend/${MARKUP.replaceAll('/', '')}`)
+        await tab.keyboard.press('Escape')
+        await tab.click('nav a[href="#events"]')
+        await becomes(tab, 'the denials', () => document.querySelector('#event-list tbody')?.textContent.includes('<img src=x'))
+        await tab.click('nav a[href="#console"]')
+        await tab.fill('#call-method', 'myapp.str.uc')
+        await tab.fill('#call-params', JSON.stringify({ text: MARKUP }))
+        await tab.keyboard.press('Control+Enter')
+        await says(tab, 'call-outcome', 'Answered in')
+        const answer = await tab.textContent('#call-answer')
+        assert.deepEqual(JSON.parse(answer), result)
+        assert.ok(!answer.includes('\u202E'), 'nothing turns the direction of the answer')
+        // Search takes what it is given.
+        await tab.click('nav a[href="#clients"]')
+        await tab.fill('#client-search', MARKUP)
+        await gone(tab, 'client-list', turned)
+        await row(tab, 'client-list', shown)
+        // A name of any length is kicked like any other.
+        await tab.fill('#client-search', 'xxxx')
+        await gone(tab, 'client-list', shown)
+        await row(tab, 'client-list', `<b>${'x'.repeat(117)}…`)
+        const reason = disconnected(clients[2])
+        await tab.getByRole('button', { name: 'Kick <b>xxx' }).click()
+        await tab.getByRole('dialog').getByRole('button', { name: 'Kick', exact: true }).click()
+        assert.equal(await reason, 0x98)
+        const made = await tab.evaluate(() => ({ hit: window.hit, foreign: document.querySelectorAll('img, b:not(.legend b), body script').length }))
+        assert.deepEqual(made, { hit: undefined, foreign: 0 })
+    })
+}
+
+async function phone() {
+    const client = await worker(MARKUP)
+    await subscribe(client, `$share/BKPR/req/backend/${'long'.repeat(60)}`)
+    await worker('x'.repeat(256))
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    await bind(binding, 'y'.repeat(200), `frontend.${'z'.repeat(200)}`)
+    await onPage(async (tab) => {
+        for (const view of VIEWS) {
+            await tab.click(`nav a[href="#${view}"]`)
+            await becomes(tab, `${view} is there`, (view) => !document.getElementById(view).hidden, view)
+            if (view === 'clients') await row(tab, 'client-list', MARKUP)
+            if (view === 'sessions') await becomes(tab, 'the session', () => document.querySelectorAll('#session-list tbody tr').length === 1)
+            const { wide, room, out } = await tab.evaluate(() => ({
+                wide: document.documentElement.scrollWidth,
+                room: innerWidth,
+                // The heads of tables are there for screen readers alone.
+                out: [...document.querySelectorAll('main *')].filter((node) => !node.closest('thead') && node.getBoundingClientRect().right > innerWidth + 1)
+                    .map((node) => `${node.tagName} ${node.className}`).slice(0, 3),
+            }))
+            assert.equal(room, 360)
+            assert.ok(wide <= room, `${view} is ${wide} wide`)
+            assert.deepEqual(out, [], `${view} has all in sight`)
+        }
+        // What is touched is large enough.
+        await tab.click('nav a[href="#clients"]')
+        const box = await tab.getByRole('button', { name: `Kick ${id('binder')}` }).boundingBox()
+        assert.ok(box.height >= 32 && box.width >= 32, JSON.stringify(box))
+    }, { options: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true } })
+}
+
+async function dark() {
+    const look = async (colorScheme) => {
+        let colours
+        await onPage(async (tab) => {
+            await says(tab, 'verdict', 'All is well')
+            colours = await tab.evaluate(() => {
+                const light = (colour) => {
+                    const [r, g, b] = colour.match(/[\d.]+/g).map((part) => Number(part) / 255)
+                        .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+                    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+                }
+                const ground = (node) => {
+                    const own = getComputedStyle(node).backgroundColor
+                    return own === 'rgba(0, 0, 0, 0)' && node.parentElement ? ground(node.parentElement) : own
+                }
+                const contrast = (node) => {
+                    const [a, b] = [light(getComputedStyle(node).color), light(ground(node))].sort((x, y) => y - x)
+                    return (a + 0.05) / (b + 0.05)
+                }
+                // Everything that has text of its own.
+                const texts = [...document.querySelectorAll('body *')].filter((node) =>
+                    node.checkVisibility() && !node.closest('svg') && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
+                const faint = texts.filter((node) => contrast(node) < 4.5).map((node) => `${node.tagName} ${node.textContent}`)
+                return { body: light(getComputedStyle(document.body).backgroundColor), faint }
+            })
+        }, { options: { colorScheme } })
+        return colours
+    }
+    const [day, night] = [await look('light'), await look('dark')]
+    assert.ok(day.body > 0.7 && night.body < 0.1, JSON.stringify([day.body, night.body]))
+    assert.deepEqual(day.faint, [], 'readable in the light')
+    assert.deepEqual(night.faint, [], 'readable in the dark')
+}
+
+async function token() {
+    // A browser notes each 401 in its console; that is all it may note.
+    const trouble = (line) => !line.includes('401')
+    await onPage(async (tab) => {
+        await becomes(tab, 'the question', () => document.getElementById('login').open)
+        await says(tab, 'verdict', 'A token is needed')
+        await tab.keyboard.press('Escape')
+        await tab.keyboard.press('Escape')
+        assert.ok(await tab.evaluate(() => document.getElementById('login').open), 'there is nothing to see without')
+        await tab.fill('#login-token', 'not the token')
+        await tab.keyboard.press('Enter')
+        await says(tab, 'login-problem', 'That is not the token.')
+        await tab.fill('#login-token', given('SKEP_TOKEN'))
+        await tab.keyboard.press('Enter')
+        await says(tab, 'verdict', 'All is well')
+        await tab.reload()
+        await says(tab, 'verdict', 'All is well')
+        const kept = await tab.evaluate(() => ({ ...localStorage, cookie: document.cookie, address: location.href }))
+        assert.ok(!JSON.stringify(kept).includes(given('SKEP_TOKEN')), 'nothing but the tab keeps it')
+    }, { trouble })
+}
+
+/** A skep of its own, as a process. */
+async function start(folder, admin) {
+    const free = ['backend.backend-1.listeners.tcp', 'frontend.frontend-1.listeners.tcp', 'frontend.frontend-1.listeners.ws']
+    const settings = [...free.map((name) => `${name}.listen=127.0.0.1:0`), `admin.listen=${admin}`]
+    // What the test gives in variables is for this program alone.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SKEP_')))
+    const options = { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] }
+    const child = spawn(given('SKEP_BINARY'), settings.flatMap((one) => ['--set', one]), options)
+    let said = ''
+    const url = await inTime('the start of skep', new Promise((resolve, reject) => {
+        child.stdout.on('data', (text) => {
+            said += text
+            const found = said.match(/admin +(http:\S+)\n/)
+            if (found) resolve(found[1])
+        })
+        child.once('exit', () => reject(new Error(`skep ended: ${said}`)))
+    }))
+    const end = (signal) => new Promise((resolve) => {
+        child.removeAllListeners('exit')
+        child.once('exit', resolve)
+        child.kill(signal)
+    })
+    return { url, end }
+}
+
+async function lost() {
+    const folder = await mkdtemp(join(tmpdir(), 'skep-dashboard-'))
+    let skep = await start(folder, '127.0.0.1:0')
+    // Each try that finds nobody is noted by the browser.
+    const trouble = (line) => !line.includes('Failed to load resource')
+    try {
+        await onPage(async (tab) => {
+            await says(tab, 'verdict', 'All is well')
+            await skep.end('SIGKILL')
+            await says(tab, 'verdict', 'The connection to skep is lost since')
+            skep = await start(folder, new URL(skep.url).host)
+            await says(tab, 'verdict', 'All is well')
+            await becomes(tab, 'that it was started anew', () => document.getElementById('notice').textContent !== '')
+            assert.equal(await tab.evaluate(() => document.body.classList.contains('stale')), false)
+        }, { url: skep.url, trouble })
+    } finally {
+        await skep.end('SIGKILL')
+        await rm(folder, { recursive: true, force: true })
+    }
+}
+
+async function spoken() {
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    serve(serving)
+    await onPage(async (tab) => {
+        await row(tab, 'services', 'myapp.str')
+        const wrong = await tab.evaluate((views) => {
+            const wrong = []
+            const must = (holds, what) => { if (!holds) wrong.push(what) }
+            must(document.documentElement.lang === 'en', 'the language')
+            for (const landmark of ['header', 'nav[aria-label]', 'main']) must(document.querySelectorAll(landmark).length === 1, landmark)
+            for (const view of views) must(document.querySelectorAll(`#${view} h1`).length === 1, `a heading of ${view}`)
+            for (const table of document.querySelectorAll('table')) {
+                must(table.caption?.textContent, 'a caption')
+                for (const head of table.tHead.rows[0].cells) must(head.scope === 'col' && head.textContent.trim(), `a heading of ${table.caption.textContent}`)
+                for (const row of table.tBodies[0].rows) must(row.cells[0].scope === 'row', 'the name of a row')
+            }
+            for (const field of document.querySelectorAll('input, select, textarea')) must(field.labels.length === 1, `a label of ${field.id}`)
+            for (const button of document.querySelectorAll('button:not(dialog button)')) must((button.ariaLabel ?? button.textContent).trim(), 'the name of a button')
+            for (const chart of document.querySelectorAll('svg.plot')) {
+                must(chart.ariaLabel && chart.closest('figure').querySelector('.summary').textContent, 'words for a chart')
+            }
+            for (const list of document.querySelectorAll('dialog')) must(document.getElementById(list.getAttribute('aria-labelledby')), 'the name of a dialog')
+            const ids = [...document.querySelectorAll('[id]')].map((node) => node.id)
+            must(new Set(ids).size === ids.length, 'ids are of one element each')
+            return wrong
+        }, VIEWS)
+        assert.deepEqual(wrong, [])
+        // While nothing happens, nothing is said: three rounds of asking, and
+        // the live regions are not touched.
+        const touched = await tab.evaluate(() => new Promise((resolve) => {
+            let touched = 0
+            const watch = new MutationObserver((changes) => { touched += changes.length })
+            for (const live of document.querySelectorAll('[role=status], [role=alert], [aria-live]')) {
+                watch.observe(live, { childList: true, characterData: true, subtree: true })
+            }
+            const since = document.getElementById('since')
+            let rounds = 0
+            new MutationObserver(() => {
+                rounds += 1
+                if (rounds === 3) resolve(touched)
+            }).observe(since, { childList: true, characterData: true, subtree: true })
+        }))
+        assert.equal(touched, 0)
+    })
+}
+
+async function calls() {
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    serve(serving, () => ({ upper: 'HELLO' }))
+    await onPage(async (tab) => {
+        await tab.fill('#call-method', 'myapp.str.uc')
+        await tab.fill('#call-params', '{"string": ')
+        await tab.click('#call-send')
+        await says(tab, 'call-problem', 'This is not JSON')
+        await tab.fill('#call-params', '7')
+        await tab.click('#call-send')
+        await says(tab, 'call-problem', 'Parameters are a JSON object or list.')
+        await tab.fill('#call-params', '{"string": "hello"}')
+        await tab.click('#call-send')
+        await says(tab, 'call-outcome', 'Answered in')
+        assert.deepEqual(JSON.parse(await tab.textContent('#call-answer')), { upper: 'HELLO' })
+        await tab.fill('#call-method', 'myapp.gone.do')
+        await tab.click('#call-send')
+        await says(tab, 'call-outcome', 'Error -31601')
+    }, { view: 'console' })
+}
+
+async function denials() {
+    const caller = await user(id('caller'))
+    await caller.subscribeAsync('req/#', { qos: 1 }).catch(() => {})
+    await onPage(async (tab) => {
+        await becomes(tab, 'the denial', (client) => {
+            const row = [...document.querySelectorAll('#event-list tbody tr')].find((row) => row.textContent.includes(client))
+            return row?.textContent.includes('denied') && row.textContent.includes('req/#')
+        }, id('caller'))
+        const event = (await api('events?limit=10')).events.find((one) => one.client === id('caller'))
+        const why = await tab.evaluate(() => document.querySelector('#event-list tbody tr').textContent)
+        assert.ok(why.includes(event.reason), why)
+        await tab.fill('#event-search', 'nothing like it')
+        await becomes(tab, 'none that fit', () => document.querySelectorAll('#event-list tbody tr').length === 0)
+    }, { view: 'events' })
+}
+
+await run({ figures, metrics, behind, kicks, keyboard, unbinds, hostile, phone, dark, token, lost, spoken, calls, denials })
