@@ -1,5 +1,7 @@
 //! skep: two isolated MQTT buses and the JSON-RPC router between them.
 
+/// How a running skep is reached, for other programs.
+pub mod addresses;
 /// Client sessions that workers have bound: memory table, sled journal.
 pub mod bindings;
 /// One MQTT broker.

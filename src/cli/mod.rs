@@ -2,8 +2,11 @@
 
 mod call;
 mod check;
+mod exec;
 mod limits;
 mod logging;
+mod origin;
+mod ready;
 mod serve;
 mod settings;
 mod welcome;
@@ -38,6 +41,9 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Call(call::Args),
+    Exec(exec::Args),
+    #[command(hide = true)]
+    Reap(exec::ReapArgs),
 }
 
 impl Cli {
@@ -48,6 +54,8 @@ impl Cli {
             Some(Command::Serve(args)) => serve::run(&args),
             Some(Command::Check(args)) => check::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Exec(args)) => exec::run(&args),
+            Some(Command::Reap(args)) => exec::reap(&args),
         }
     }
 }
@@ -60,4 +68,5 @@ Examples:
                                            WebSocket on any free port
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
-  skep call myapp.str.uc '{\"string\":\"hello\"}'";
+  skep call myapp.str.uc '{\"string\":\"hello\"}'
+  skep exec -- cargo test                  a skep for as long as a command runs";

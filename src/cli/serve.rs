@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use skep::config::{Config, Effective};
+use skep::addresses::Addresses;
+use skep::config::{Config, LogFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::origin::{Origin, OriginArgs};
+use super::ready::{Ready, ReadyArgs};
 use super::settings::SettingsArgs;
 use super::{limits, logging, welcome};
 use skep::Skep;
@@ -22,9 +25,27 @@ pub struct Args {
 
     #[command(flatten)]
     settings: SettingsArgs,
+
+    /// Leave nothing behind: every listener at a port of the system's choice on
+    /// 127.0.0.1, bindings in memory
+    ///
+    /// This goes before what the file and the environment say; only --set changes it.
+    #[arg(long, help_heading = "For test fixtures")]
+    ephemeral: bool,
+
+    #[command(flatten)]
+    ready: ReadyArgs,
+
+    #[command(flatten)]
+    origin: OriginArgs,
 }
 
 pub const EXIT_STATUS: &str = "\
+Examples:
+  skep serve --ephemeral --ready-fd 1 --die-with-stdin
+                          for a fixture that keeps standard input open
+  skep serve --ephemeral --ready-file ready.json --die-with-parent &
+
 Exit status:
   0     stopped by SIGTERM or SIGINT, after what was under way had finished
   1     the settings can't be used, a listener or the bindings can't be opened,
@@ -34,14 +55,7 @@ Exit status:
   143   the same, SIGTERM";
 
 pub fn run(args: &Args) -> ExitCode {
-    let effective = match args.settings.load() {
-        Ok(effective) => effective,
-        Err(invalid) => {
-            eprintln!("skep: {invalid}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match start(args, effective) {
+    match start(args) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("skep: {error:#}");
@@ -50,20 +64,23 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
+fn start(args: &Args) -> anyhow::Result<u8> {
+    let ready = args.ready.open()?;
+    let origin = args.origin.watch();
+    let effective = if args.ephemeral { args.settings.load_ephemeral()? } else { args.settings.load()? };
     let config = effective.config;
     logging::start(&config.log)?;
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
     let runtime = runtime()?;
-    let status = runtime.block_on(serve(args, config));
+    let status = runtime.block_on(serve(args, config, ready, origin));
     // A task that doesn't end by itself can't keep the process.
     runtime.shutdown_background();
     status
 }
 
 /// One worker thread a core: connections, router and bindings share them.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(cores).thread_name("skep-worker").enable_all();
@@ -75,7 +92,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     builder.build().context("the system gives no threads to run on")
 }
 
-async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
+async fn serve(args: &Args, config: Config, ready: Ready, mut origin: Origin) -> anyhow::Result<u8> {
     let mut signals = Signals::new()?;
     let about = welcome::About::new(&config);
     if args.set_aside_bindings {
@@ -85,15 +102,33 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
         }
     }
     let mut skep = tokio::select! {
-        started = Skep::start(config) => started?,
+        started = Skep::start(config.clone()) => started?,
         signal = signals.next() => return Ok(signal.status()),
     };
-    about.print(skep.listeners());
+    // Who reads the line can't read the text.
+    if !ready.is_asked_for() || config.log.format == LogFormat::Json {
+        about.print(skep.listeners());
+    }
+    let addresses = Addresses::new(&config, skep.listeners());
+    // Who keeps no secrets on disk may know them all.
+    let addresses = if args.ephemeral { addresses } else { addresses.without_passwords() };
+    let told = ready.tell(&addresses.ready());
+    let _ready_file = match told {
+        Ok(file) => file,
+        Err(error) => {
+            skep.stop().await;
+            return Err(error);
+        }
+    };
 
     let failed = tokio::select! {
         () = skep.failed() => true,
         signal = signals.next() => {
             info!(%signal, "stopping: requests under way may finish; a second signal stops at once");
+            false
+        }
+        why = origin.gone() => {
+            info!("stopping: {why}");
             false
         }
     };

@@ -160,7 +160,7 @@ const ROUTER: Node = Group(&[
     ("shutdown_wait_ms", whole(0, DAY_MS, "ms")),
 ]);
 
-const BINDINGS: Node = Group(&[("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
+const BINDINGS: Node = Group(&[("persist", Setting(Form::Switch)), ("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
 
 const LOG: Node =
     Group(&[("filter", Setting(Form::LogFilter)), ("format", Setting(Form::OneOf(&["auto", "human", "json"])))]);
