@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::bus::{Settings, Transport};
+use crate::client::Options;
 use crate::config::Config;
 use crate::{Bound, Kind};
 
@@ -20,6 +21,7 @@ pub struct Addresses {
     data: Option<PathBuf>,
     /// skep routes, so that nobody has to log in as an outside router.
     routes: bool,
+    lanes: u8,
     /// Users are known with their passwords.
     shows_passwords: bool,
 }
@@ -70,6 +72,7 @@ impl Addresses {
             frontends: config.frontend.iter().map(|(id, settings)| bus(Kind::Frontend, id, settings)).collect(),
             data: config.bindings.persist.then(|| config.data.clone()),
             routes: config.router.enabled,
+            lanes: config.router.lanes,
             shows_passwords: true,
         }
     }
@@ -93,9 +96,17 @@ impl Addresses {
         self.buses(kind).first()?.credentials(true)
     }
 
-    /// What the router's token is made from on the first backend.
-    pub fn auth_salt(&self) -> Option<&str> {
-        self.backends.first().map(|bus| &*bus.salt)
+    /// Options of a client of the first bus of a kind, with all that both sides
+    /// have to agree on.
+    pub(crate) fn complete(&self, options: Options) -> Options {
+        let mut options = options.lanes(self.lanes);
+        if let Some(backend) = self.backends.first() {
+            options = options.backend_role(&backend.role).auth_salt(&backend.salt);
+        }
+        match self.frontends.first() {
+            Some(frontend) => options.frontend_role(&frontend.role),
+            None => options,
+        }
     }
 
     fn buses(&self, kind: Kind) -> &[Bus] {

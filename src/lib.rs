@@ -16,5 +16,7 @@ pub mod mqtt;
 pub mod router;
 /// All of it together, started and stopped.
 mod skep;
+/// An instance inside a test process.
+pub mod testing;
 
 pub use skep::{Bound, Kind, Skep, StartError};

@@ -66,6 +66,9 @@ pub enum StartError {
     Topics(#[from] HubError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Only of [`testing`](crate::testing), which runs it by itself.
+    #[error("the system gives no thread to run on: {0}")]
+    Thread(#[source] std::io::Error),
 }
 
 impl Skep {
