@@ -2,6 +2,8 @@
 
 mod call;
 mod check;
+mod ephemeral;
+mod exec;
 mod help;
 mod serve;
 mod started;
