@@ -121,7 +121,7 @@ fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
     let instance = Instance::new(&runtime, skep, running.signals());
     let status = running.wait().context("the end of the command can't be waited for");
     let failed = instance.stop(&runtime)?;
-    folder.remove();
+    drop(folder);
     // A task that doesn't end by itself can't keep the process.
     runtime.shutdown_background();
     let status = status?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::started::{Skep, skep};
@@ -155,8 +155,7 @@ fn a_skep_that_can_not_start_is_125() {
         let output = output(&mut skep);
         assert_eq!(output.status.code(), Some(125), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(part), "{output:?}");
-        // The one that clears up ends when we have ended.
-        wait_until("the temporary files are gone", || temporary_files(&skep.dir).is_empty());
+        assert_eq!(temporary_files(&skep.dir), Vec::<String>::new());
     }
     skep(&["exec", "--data", "here", "--", "true"]).run().refused(125, &["--data", "memory"]);
     skep(&["exec"]).run().refused(2, &["COMMAND"]);
@@ -293,53 +292,58 @@ fn the_command_reads_what_skep_is_given_to_read() {
     assert_eq!(text(&child.wait_with_output().unwrap()), "HELLO");
 }
 
-/// A pseudo-terminal whose session has skep in the foreground.
+/// Types what people type at a shell with job control: interrupts the command,
+/// stops it, continues it, interrupts it again and quits.
 #[test]
-#[cfg(target_os = "linux")]
-fn on_a_terminal_the_command_is_interrupted_once_and_skep_with_it() {
+fn on_a_terminal_the_command_is_a_job_and_is_interrupted_once_each_time() {
     let dir = tempfile::tempdir().unwrap();
-    let script = dir.path().join("job");
-    // Counts interrupts, each of which also comes from skep if it passes them on.
-    std::fs::write(&script, "trap 'echo int' INT; trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done")
-        .unwrap();
-    let program = env!("CARGO_BIN_EXE_skep");
-    let typed = format!("{program} exec -- sh {}", script.display());
-    let mut terminal =
-        Command::new("python3").args(["-c", PTY, &typed]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut said = String::new();
-    terminal.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    terminal.wait().unwrap();
-    assert_eq!(said.matches("int").count(), 1, "{said}");
-    assert!(said.contains("stopped\n") && said.contains("status 5"), "{said}");
-    let _ = test_kill_process;
+    // Counts interrupts, of which there are more if skep passes them on as well.
+    let job = r#"n=0
+        trap 'n=$((n + 1)); echo "interrupt $n"' INT
+        trap 'echo "$n in all"; exit 5' QUIT
+        echo "job is ready"
+        while :; do sleep 0.05; done"#;
+    std::fs::write(dir.path().join("job"), job).unwrap();
+    let mut terminal = Command::new("python3");
+    terminal.args(["-c", TERMINAL, env!("CARGO_BIN_EXE_skep")]).current_dir(dir.path());
+    let output = terminal.env("TMPDIR", dir.path()).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = text(&output);
+    assert!(said.contains("2 in all") && said.contains("status 5"), "{said}");
 }
 
-/// Types ^C and then ^Z, and continues and ends what has been stopped.
-const PTY: &str = r#"
-import os, pty, signal, sys, time
+const TERMINAL: &str = r#"
+import os, pty, select, sys, time
 pid, terminal = pty.fork()
 if pid == 0:
-    words = sys.argv[1].split()
-    os.execv(words[0], words)
-seen = b""
-def until(part):
+    os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
+seen = ""
+def wait(part):
     global seen
+    until = time.monotonic() + 20
     while part not in seen:
-        seen += os.read(terminal, 1000)
-until(b"ready")
-os.write(terminal, b"\x03")
-until(b"int")
-time.sleep(0.3)
-os.write(terminal, b"\x1a")
-os.waitpid(pid, os.WUNTRACED)
-print(seen.decode().replace("\r", ""))
-print("stopped")
-os.killpg(pid, signal.SIGCONT)
-os.kill(pid, signal.SIGTERM)
-try:
-    while True:
-        os.read(terminal, 1000)
-except OSError:
-    pass
-print("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        if not select.select([terminal], [], [], max(0, until - time.monotonic()))[0]:
+            sys.exit(f"no {part!r} in {seen}")
+        seen += os.read(terminal, 4096).decode().replace("\r", "")
+def type(text):
+    os.write(terminal, text.encode())
+type(f"{sys.argv[1]} exec -- sh job; echo status $?\n")
+wait("job is ready\n")
+type("\x03")
+wait("interrupt 1\n")
+type("\x1a")
+wait("Stopped")
+type("fg\n")
+type("\n")
+wait("fg")
+# The shell has to have put it into the foreground.
+while os.tcgetpgrp(terminal) == pid:
+    time.sleep(0.01)
+type("\x03")
+wait("interrupt 2\n")
+type("\x1c")
+wait("2 in all\n")
+type("echo status $?; exit\n")
+wait("status 5\n")
+print(seen)
 "#;

@@ -67,7 +67,7 @@ impl Folder {
         let linked = || -> std::io::Result<()> {
             for entry in fs::canonicalize(&other)?.read_dir()? {
                 let entry = entry?;
-                if entry.file_name() != BUSES {
+                if entry.file_name() != BUSES && entry.file_name() != LOCK {
                     symlink(entry.path(), self.path.join(entry.file_name()))?;
                 }
             }
@@ -80,8 +80,10 @@ impl Folder {
     pub fn warn_of(&mut self, group: Option<Pid>) {
         self.reaper.tell(group);
     }
+}
 
-    pub fn remove(self) {
+impl Drop for Folder {
+    fn drop(&mut self) {
         reap::remove(&self.path);
         self.reaper.dismiss();
     }
@@ -129,7 +131,7 @@ impl Reaper {
         }
     }
 
-    fn dismiss(mut self) {
+    fn dismiss(&mut self) {
         if let Some(mut life) = self.life.take() {
             let _ = writeln!(life, "{}", reap::FAREWELL);
         }
