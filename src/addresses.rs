@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::admin::Admin;
 use crate::bus::{Settings, Transport};
 use crate::client::Options;
 use crate::config::Config;
-use crate::{Bound, Kind};
+use crate::{Bound, Kind, Skep};
 
 /// How the buses of one skep are reached.
 #[derive(Clone, Debug)]
@@ -21,6 +22,9 @@ pub struct Addresses {
     data: Option<PathBuf>,
     /// skep routes, so that nobody has to log in as an outside router.
     routes: bool,
+    /// URL of the admin listener, and the token that it asks for.
+    admin: Option<String>,
+    token: Option<String>,
     lanes: u8,
     /// Users are known with their passwords.
     shows_passwords: bool,
@@ -57,8 +61,9 @@ struct Listener<'a> {
 }
 
 impl Addresses {
-    /// Of a skep that was started with `config` and listens at `listeners`.
-    pub fn new(config: &Config, listeners: &[Bound]) -> Addresses {
+    /// Of a skep that was started with `config`.
+    pub fn new(config: &Config, skep: &Skep) -> Addresses {
+        let listeners = skep.listeners();
         let bus = |kind: Kind, id: &String, settings: &Settings| Bus {
             id: id.clone(),
             kind,
@@ -72,6 +77,8 @@ impl Addresses {
             frontends: config.frontend.iter().map(|(id, settings)| bus(Kind::Frontend, id, settings)).collect(),
             data: config.bindings.persist.then(|| config.data.clone()),
             routes: config.router.enabled,
+            admin: skep.admin().map(Admin::url),
+            token: config.admin.token.clone(),
             lanes: config.router.lanes,
             shows_passwords: true,
         }
@@ -88,6 +95,11 @@ impl Addresses {
     pub fn url(&self, kind: Kind, transport: Transport) -> Option<String> {
         let mut listeners = self.buses(kind).iter().flat_map(|bus| &bus.listeners);
         listeners.find(|bound| bound.transport == transport).map(Bound::url)
+    }
+
+    /// URL of the admin listener.
+    pub fn admin_url(&self) -> Option<&str> {
+        self.admin.as_deref()
     }
 
     /// Who a program logs in as on the first bus of that kind: the user named
@@ -139,6 +151,8 @@ impl Addresses {
         add("SKEP_FRONTEND_WS_URL", websocket);
         add("SKEP_FRONTEND_USER", user(Kind::Frontend));
         add("SKEP_FRONTEND_PASSWORD", password(Kind::Frontend));
+        add("SKEP_ADMIN_URL", self.admin.clone());
+        add("SKEP_ADMIN_TOKEN", self.token.clone().filter(|_| self.admin.is_some() && self.shows_passwords));
         variables
     }
 
@@ -154,6 +168,7 @@ impl Addresses {
             "data": self.data,
             "backend": kind(Kind::Backend),
             "frontend": kind(Kind::Frontend),
+            "admin": self.admin.as_ref().map(|url| json!({ "url": url })),
             "environment": self.variables().into_iter().collect::<BTreeMap<_, _>>(),
         })
     }

@@ -2,6 +2,8 @@
 
 /// How a running skep is reached, for other programs.
 pub mod addresses;
+/// HTTP for those who run it: health, metrics, what is there, what to change.
+pub mod admin;
 /// Client sessions that workers have bound: memory table, sled journal.
 pub mod bindings;
 /// One MQTT broker.
@@ -10,13 +12,18 @@ pub mod bus;
 pub mod client;
 /// The settings file, its layers and their check.
 pub mod config;
+/// How long things took, in buckets.
+pub mod histogram;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
 /// What joins the buses.
 pub mod router;
+/// What a runtime can do for it.
+mod runtime;
 /// All of it together, started and stopped.
 mod skep;
 /// An instance inside a test process.
 pub mod testing;
 
+pub use runtime::tune;
 pub use skep::{Bound, Kind, Skep, StartError};

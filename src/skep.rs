@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::admin::{self, Admin};
 use crate::bindings::{Bindings, OpenError};
 use crate::bus::{self, Bus, HubError, ListenError};
 use crate::config::{Config, Invalid};
@@ -21,12 +22,14 @@ pub struct Skep {
     router: Router,
     bindings: Bindings,
     listeners: Vec<Bound>,
+    admin: Option<Admin>,
     /// Tasks that must not end before we stop.
     vital: JoinSet<()>,
 }
 
 /// What a bus is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     Backend,
     Frontend,
@@ -66,6 +69,8 @@ pub enum StartError {
     Topics(#[from] HubError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Admin(#[from] admin::OpenError),
     /// Only of [`testing`](crate::testing), which runs it by itself.
     #[error("the system gives no thread to run on: {0}")]
     Thread(#[source] std::io::Error),
@@ -104,12 +109,29 @@ impl Skep {
             .collect::<Result<_, _>>()?;
         router.join(backends.clone(), frontends.clone());
 
-        let mut skep = Skep { backends, frontends, router, bindings, listeners: Vec::new(), vital: JoinSet::new() };
-        if let Err(error) = skep.listen().await {
+        let (listeners, vital) = (Vec::new(), JoinSet::new());
+        let mut skep = Skep { backends, frontends, router, bindings, listeners, admin: None, vital };
+        if let Err(error) = skep.open(&config.admin).await {
             skep.stop().await;
-            return Err(error.into());
+            return Err(error);
         }
         Ok(skep)
+    }
+
+    /// The admin listener comes last: who reaches it finds all there is.
+    async fn open(&mut self, admin: &admin::Settings) -> Result<(), StartError> {
+        self.listen().await?;
+        if admin.enabled {
+            let parts = admin::Parts {
+                backends: self.backends.clone(),
+                frontends: self.frontends.clone(),
+                listeners: self.listeners.clone(),
+                router: self.router.clone(),
+                bindings: self.bindings.clone(),
+            };
+            self.admin = Some(Admin::start(admin, parts).await?);
+        }
+        Ok(())
     }
 
     /// Backends first: a frontend that answers has somebody behind it.
@@ -127,6 +149,11 @@ impl Skep {
     /// Where it listens.
     pub fn listeners(&self) -> &[Bound] {
         &self.listeners
+    }
+
+    /// The admin listener, unless the settings leave it out.
+    pub fn admin(&self) -> Option<&Admin> {
+        self.admin.as_ref()
     }
 
     pub fn backends(&self) -> &[Bus] {
@@ -161,6 +188,9 @@ impl Skep {
     /// (for as long as the settings allow), clients get DISCONNECT 0x8B,
     /// bindings are flushed.
     pub async fn stop(self) {
+        if let Some(admin) = &self.admin {
+            admin.stopping();
+        }
         let buses = || self.frontends.iter().chain(&self.backends);
         buses().for_each(Bus::stop_accepting);
         self.router.stop().await;

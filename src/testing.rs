@@ -168,7 +168,7 @@ async fn live(config: Config, tell: oneshot::Sender<Started>) -> Option<Bindings
     };
     let bindings = skep.bindings().clone();
     let parts = Parts {
-        addresses: Addresses::new(&config, skep.listeners()),
+        addresses: Addresses::new(&config, &skep),
         listeners: skep.listeners().to_vec(),
         backends: skep.backends().to_vec(),
         frontends: skep.frontends().to_vec(),
@@ -215,6 +215,14 @@ impl Instance {
     /// Where clients connect over WebSocket: `ws://127.0.0.1:PORT/mqtt`.
     pub fn frontend_ws_url(&self) -> String {
         self.url(Kind::Frontend, Transport::Ws)
+    }
+
+    /// The admin listener's: `http://127.0.0.1:PORT/`.
+    ///
+    /// # Panics
+    /// The settings have turned it off.
+    pub fn admin_url(&self) -> &str {
+        self.parts.addresses.admin_url().unwrap_or_else(|| panic!("the settings have no admin listener"))
     }
 
     fn url(&self, kind: Kind, transport: Transport) -> String {

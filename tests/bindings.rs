@@ -30,6 +30,7 @@ impl Process {
             .args(["--set", "backend.backend-1.listeners.tcp.listen=127.0.0.1:0"])
             .args(["--set", "frontend.frontend-1.listeners.tcp.listen=127.0.0.1:0"])
             .args(["--set", "frontend.frontend-1.listeners.ws.listen=127.0.0.1:0"])
+            .args(["--set", "admin.listen=127.0.0.1:0"])
             .current_dir(data.parent().expect("a parent"))
             .stdout(Stdio::piped())
             .spawn()

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::histogram::{Counts, Histogram};
+
 use super::entry::Entry;
 use super::error::JournalError;
 use super::store::Store;
@@ -43,6 +45,7 @@ struct Counters {
     errors: AtomicU64,
     last_flush_us: AtomicU64,
     max_flush_us: AtomicU64,
+    flush_times: Histogram,
 }
 
 pub struct Journal {
@@ -105,6 +108,17 @@ impl Journal {
                 let _ = thread.join();
             }
         }
+    }
+
+    /// Why changes are refused, if they are.
+    pub fn trouble(&self) -> Option<JournalError> {
+        let queue = self.shared.queue.lock();
+        if queue.closed { Some(JournalError::Closed) } else { queue.failed.clone() }
+    }
+
+    /// How long flushes took, from the first change to its being on disk.
+    pub fn flush_times(&self) -> Counts {
+        self.shared.counters.flush_times.counts()
     }
 
     pub fn stats(&self) -> JournalStats {
@@ -182,6 +196,7 @@ impl Flusher {
         counters.changes.fetch_add(changes.len() as u64, Ordering::Relaxed);
         counters.last_flush_us.store(took, Ordering::Relaxed);
         counters.max_flush_us.fetch_max(took, Ordering::Relaxed);
+        counters.flush_times.record(took);
         match written {
             Ok(()) => waiting.into_iter().for_each(|done| done(Ok(()))),
             Err(error) => self.fail(changes, waiting, error),

@@ -16,15 +16,20 @@ mod settings;
 mod store;
 /// The table in memory: by caller and by address.
 mod table;
+/// What there is to see of them.
+mod view;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use error::{JournalError, OpenError};
 pub use journal::JournalStats;
 pub use settings::Settings;
 pub use store::set_aside;
+pub use view::SessionInfo;
 
+use crate::histogram::Counts;
 use entry::Entry;
 use journal::{Change, Done, Journal};
 use store::Store;
@@ -104,7 +109,12 @@ impl Bindings {
 
     /// Forgets one caller; nothing happens if it isn't bound.
     pub fn unbind_caller(&self, caller: &str, done: impl FnOnce(Result<(), JournalError>) + Send + 'static) {
-        self.change(Box::new(done), |table, changes| {
+        self.unbind_caller_counted(caller, |outcome| done(outcome.map(drop)));
+    }
+
+    /// The same; `done` hears whether it was bound: 1 or 0.
+    pub fn unbind_caller_counted(&self, caller: &str, done: impl FnOnce(Result<usize, JournalError>) + Send + 'static) {
+        self.unbind(done, |table, changes| {
             if let Some(old) = table.remove(caller) {
                 changes.push(Change { caller: caller.into(), old: Some(old), new: None });
             }
@@ -113,12 +123,38 @@ impl Bindings {
 
     /// Forgets all callers bound to an address.
     pub fn unbind_address(&self, address: &str, done: impl FnOnce(Result<(), JournalError>) + Send + 'static) {
-        self.change(Box::new(done), |table, changes| {
+        self.unbind_address_counted(address, |outcome| done(outcome.map(drop)));
+    }
+
+    /// The same; `done` hears how many there were.
+    pub fn unbind_address_counted(
+        &self,
+        address: &str,
+        done: impl FnOnce(Result<usize, JournalError>) + Send + 'static,
+    ) {
+        self.unbind(done, |table, changes| {
             for entry in table.all_at(address) {
                 if let Some(old) = table.remove(entry.caller()) {
                     changes.push(Change { caller: entry.caller().into(), old: Some(old), new: None });
                 }
             }
+        });
+    }
+
+    /// A change that removes; `done` hears how many.
+    fn unbind(
+        &self,
+        done: impl FnOnce(Result<usize, JournalError>) + Send + 'static,
+        make: impl FnOnce(&Table, &mut Vec<Change>),
+    ) {
+        // Set while the journal's lock is held, read after that.
+        let removed = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&removed);
+        let done = move |outcome: Result<(), JournalError>| done(outcome.map(|()| removed.load(Ordering::Relaxed)));
+        self.change(Box::new(done), |table, changes| {
+            let before = changes.len();
+            make(table, changes);
+            count.store(changes.len() - before, Ordering::Relaxed);
         });
     }
 
@@ -136,8 +172,23 @@ impl Bindings {
         self.len() == 0
     }
 
+    /// How long writes to disk took.
+    pub fn flush_times(&self) -> Counts {
+        self.0.journal.flush_times()
+    }
+
     pub fn stats(&self) -> JournalStats {
         self.0.journal.stats()
+    }
+
+    /// Why nothing can be bound any more; `None`: it can.
+    pub fn trouble(&self) -> Option<JournalError> {
+        self.0.journal.trouble()
+    }
+
+    /// Addresses that somebody is bound to.
+    pub fn addresses_len(&self) -> usize {
+        self.0.table.addresses()
     }
 
     /// Writes what is to be written, and stops; later changes fail. Calling it

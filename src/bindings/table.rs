@@ -67,6 +67,11 @@ impl Table {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Addresses that some entry has.
+    pub fn addresses(&self) -> usize {
+        self.by_address.iter().map(|shard| shard.read().len()).sum()
+    }
+
     pub fn is_expired(&self, entry: &Entry) -> bool {
         self.clock.now().saturating_sub(entry.touched()) >= self.timeout_s
     }

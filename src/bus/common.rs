@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicUsize;
 
+use super::events::Events;
 use super::settings::Settings;
 use super::stats::Stats;
 
@@ -10,6 +11,7 @@ pub struct Common {
     pub id: Box<str>,
     pub settings: Settings,
     pub stats: Stats,
+    pub events: Events,
     /// Bytes held for all clients that are away.
     pub away_bytes: AtomicUsize,
 }

@@ -15,12 +15,13 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::mqtt::{Connect, Version, next_frame};
+use crate::mqtt::{Connect, Reason, Version, next_frame};
 
 use super::Bus;
 use super::batch::Batch;
 use super::clock;
 use super::connections::Seat;
+use super::events::EventKind;
 use super::handshake::Refusal;
 use super::inbound::{Client, Stop};
 use super::link::{Control, Farewell};
@@ -120,11 +121,18 @@ impl Bus {
 
     fn log_refused(&self, peer: &SocketAddr, why: &str) {
         self.stats().refused.add(1);
+        self.events().add(EventKind::Refused, self.id(), &peer.ip().to_string(), "connection", why);
         tracing::debug!(bus = self.id(), %peer, "connection given up before CONNECT: {why}");
     }
 
     async fn refuse(&self, mut transport: Transport, peer: &SocketAddr, refusal: &Refusal) {
         self.stats().refused.add(1);
+        let kind = match refusal.reason {
+            Reason::BadUserNameOrPassword | Reason::NotAuthorized => EventKind::Login,
+            Reason::MalformedPacket | Reason::ProtocolError | Reason::UnsupportedProtocolVersion => EventKind::Protocol,
+            _ => EventKind::Refused,
+        };
+        self.events().add(kind, self.id(), &peer.ip().to_string(), "CONNECT", &refusal.text);
         tracing::info!(bus = self.id(), %peer, reason = %refusal.reason, "connection refused: {}", refusal.text);
         // A peer that is gone needs no answer.
         let _ = timeout(FAREWELL_TIME, async {
@@ -192,7 +200,7 @@ impl Connection {
         };
         drop(rest);
         let end = loop {
-            batch.flush_fairly().await;
+            batch.flush_soon().await;
             for queue in batch.take_look_again() {
                 tokio::spawn(self.bus.clone().look_again(queue));
             }
@@ -322,9 +330,16 @@ impl Connection {
             }
             End::Stop(Stop::Error { reason, text }) => {
                 bus.stats().protocol_errors.add(1);
+                bus.events().add(EventKind::Protocol, bus.id(), &id, &reason.to_string(), &text);
                 (Gone::Broken, Some(Farewell { reason, text: Some(text), unsent: Vec::new() }))
             }
-            End::Farewell(farewell) => (Gone::Broken, Some(farewell)),
+            End::Farewell(farewell) => {
+                if farewell.reason == Reason::QuotaExceeded {
+                    let text = farewell.text.as_deref().unwrap_or_default();
+                    bus.events().add(EventKind::Error, bus.id(), &id, "disconnected", text);
+                }
+                (Gone::Broken, Some(farewell))
+            }
         };
         let last = farewell.map(|farewell| self.last_words(farewell));
         let mut batch = Batch::new();

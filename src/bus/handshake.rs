@@ -121,6 +121,7 @@ impl Bus {
             maximum_packet_size,
             aliases: OutgoingAliases::new(aliases),
             max_backlog: limits.max_backlog_bytes,
+            sent: 0,
             blocked: false,
             writing: false,
         };

@@ -106,6 +106,7 @@ impl Client {
 
     fn publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) -> Result<(), Stop> {
         self.bus.stats().messages_in.add(1);
+        self.control.messages_in.add_alone();
         if !self.rate.allow() {
             return Err(stop(Reason::MessageRateTooHigh, "PUBLISH: more messages a second than this bus allows"));
         }
@@ -219,11 +220,12 @@ impl Client {
             self.answer(batch, |wire| encode_ack(wire, self.version, AckKind::Pubcomp, id, reason, None));
             return Ok(());
         }
-        match self.session.acknowledged(kind, id, ack.reason, clock::now_ms()) {
+        let now = clock::now_us();
+        match self.session.acknowledged(kind, id, ack.reason, clock::to_ms(now)) {
             Acked::Freed(queue) => {
                 batch.touch(&self.session);
-                if let Some(queue) = queue {
-                    queue.acknowledged();
+                if let Some((queue, taken_at)) = queue {
+                    queue.answered(taken_at, now);
                 }
                 self.bus.serve(&self.session, batch);
             }

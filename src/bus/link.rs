@@ -11,6 +11,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use crate::mqtt::{Outgoing, Reason, Version};
 
 use super::clock;
+use super::stats::Counter;
 
 /// The handle of one network connection.
 pub struct Control {
@@ -21,6 +22,10 @@ pub struct Control {
     /// Else the connection's task writes, as TLS and WebSocket keep state.
     pub direct: Option<OwnedWriteHalf>,
     pub waker: AtomicWaker,
+    /// When it was let in, [`clock::now_ms`].
+    pub connected_at: u64,
+    /// PUBLISH packets from the client. Only the connection's task adds to it.
+    pub messages_in: Counter,
     /// The connection's task has something to write.
     pub write_wanted: AtomicBool,
     /// [`clock::now_ms`] of the last packet from the peer, or of the last large
@@ -42,13 +47,16 @@ pub struct Farewell {
 
 impl Control {
     pub fn new(peer: SocketAddr, listener: &str, direct: Option<OwnedWriteHalf>) -> Control {
+        let now = clock::now_ms();
         Control {
             peer,
             listener: listener.into(),
             direct,
             waker: AtomicWaker::new(),
+            connected_at: now,
+            messages_in: Counter::default(),
             write_wanted: AtomicBool::new(false),
-            last_heard: AtomicU64::new(clock::now_ms()),
+            last_heard: AtomicU64::new(now),
             silence_limit: AtomicU64::new(0),
             farewell: Mutex::new(None),
             ending: AtomicBool::new(false),
@@ -93,6 +101,8 @@ pub struct Link {
     /// Largest packet that the client takes, in bytes.
     pub maximum_packet_size: u32,
     pub aliases: Option<Box<OutgoingAliases>>,
+    /// PUBLISH packets sent, those sent again included.
+    pub sent: u64,
     /// Bytes that may wait for the socket before it counts as slow.
     pub max_backlog: usize,
     /// The socket took no more: its task waits until it does.
@@ -120,6 +130,7 @@ impl Link {
         }
         let before = wire.len();
         publish.encode(wire, self.version);
+        self.sent += 1;
         Ok(wire.len() - before)
     }
 }

@@ -12,6 +12,7 @@ use crate::mqtt::Reason;
 
 use super::Bus;
 use super::clock;
+use super::events::EventKind;
 use super::link::Farewell;
 use super::settings::Transport;
 
@@ -80,6 +81,8 @@ impl Bus {
                         }
                         None => {
                             self.stats().refused.add(1);
+                            let why = "max_connections reached";
+                            self.events().add(EventKind::Refused, self.id(), &peer.ip().to_string(), "connection", why);
                             tracing::debug!(bus = self.id(), %peer, "connection refused: max_connections reached");
                         }
                     }

@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::mqtt::QoS;
 
@@ -64,6 +64,8 @@ pub struct Message {
     pub expires_at: u64,
     /// Members of a work queue that went away while they held it.
     deaths: AtomicU32,
+    /// When it began to wait to be worked on, [`clock::now_us`]; 0: it doesn't.
+    taken_at: AtomicU64,
 }
 
 impl Message {
@@ -82,6 +84,7 @@ impl Message {
             publisher: of.publisher,
             expires_at: of.expires_at,
             deaths: AtomicU32::new(0),
+            taken_at: AtomicU64::new(0),
         }
     }
 
@@ -106,6 +109,17 @@ impl Message {
 
     pub fn expired(&self, now: u64) -> bool {
         self.expires_at != 0 && self.expires_at <= now
+    }
+
+    /// It waits to be worked on, since `now` if not for longer.
+    pub fn taken(&self, now: u64) {
+        if self.taken_at() == 0 {
+            self.taken_at.store(now, Ordering::Relaxed);
+        }
+    }
+
+    pub fn taken_at(&self) -> u64 {
+        self.taken_at.load(Ordering::Relaxed)
     }
 
     /// One more member of a work queue died with it in hand; how many now.

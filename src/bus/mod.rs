@@ -17,6 +17,8 @@ mod common;
 mod connection;
 /// All connections: limits, keep-alive, the end.
 mod connections;
+/// The last things that went wrong.
+mod events;
 /// CONNECT: who it is and what session it gets.
 mod handshake;
 /// How others are called for a topic.
@@ -45,6 +47,8 @@ mod retained;
 mod rumqttd_hub;
 /// rumqttd's router as the topic engine.
 mod rumqttd_topics;
+/// What is counted of each service.
+mod services;
 /// One client's session.
 mod session;
 /// All sessions: resumption, takeover, expiry.
@@ -67,6 +71,8 @@ mod transport;
 mod tree;
 /// A trie over the levels of topics and filters.
 mod trie;
+/// What there is to see of it from outside.
+mod view;
 /// MQTT in WebSocket frames.
 mod websocket;
 /// Wills.
@@ -79,8 +85,9 @@ use ahash::AHashMap;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-pub use batch::Batch;
+pub use batch::{Batch, allow_putting_off, flush_put_off};
 pub use clock::now_ms;
+pub use events::{Event, EventKind, Events};
 pub use hook::{Hook, Inbound, Undeliverable};
 pub use listener::{Bound, ListenError};
 pub use message::{Message, Publication};
@@ -89,10 +96,13 @@ pub use queue::QueueInfo;
 pub use rumqttd_hub::HubError;
 #[doc(hidden)]
 pub use rumqttd_hub::{Delivery, Hub};
+pub use services::ServiceStats;
 pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, Topics, Transport, User};
 pub use stats::{Counter, Stats};
 #[doc(hidden)]
 pub use tree::FilterTree;
+pub(crate) use view::has;
+pub use view::{ClientInfo, FilterInfo, Page};
 
 use access::Accounts;
 use common::Common;
@@ -157,7 +167,7 @@ impl Bus {
             accounts: Accounts::new(&settings),
             connections: connections::Connections::new(settings.connections.max_connections),
             sessions: sessions::SessionTable::default(),
-            queues: queues::Queues::default(),
+            queues: queues::Queues::new(&settings.role),
             topics,
             retained: RwLock::new(retained),
             wills: will::DelayedWills::default(),
@@ -169,6 +179,7 @@ impl Bus {
                 id: id.into(),
                 settings,
                 stats: Stats::default(),
+                events: Events::default(),
                 away_bytes: AtomicUsize::new(0),
             }),
         })))
@@ -189,6 +200,11 @@ impl Bus {
 
     pub fn stats(&self) -> &Stats {
         &self.0.common.stats
+    }
+
+    /// The last things that went wrong.
+    pub fn events(&self) -> &Events {
+        &self.0.common.events
     }
 
     /// Messages in work queues and in the hands of workers.
@@ -213,6 +229,12 @@ impl Bus {
 
     pub fn queues(&self) -> Vec<QueueInfo> {
         self.0.queues.list()
+    }
+
+    /// What is counted of the services that workers serve here, each with the
+    /// filter of its queue; last the one for all past a limit, without a filter.
+    pub fn services(&self) -> Vec<(Option<Box<str>>, Arc<ServiceStats>)> {
+        self.0.queues.services().list()
     }
 
     fn limits(&self) -> &Settings {

@@ -99,8 +99,9 @@ pub enum Offered {
 
 /// What an acknowledgement did.
 pub enum Acked {
-    /// Room for one more; the queue that the message had come from.
-    Freed(Option<Arc<Queue>>),
+    /// Room for one more; the queue that the message had come from, and when it
+    /// was taken there.
+    Freed(Option<(Arc<Queue>, u64)>),
     /// A step of the QoS 2 handshake; no room yet.
     Step,
     /// No message with that id is in flight.
@@ -260,7 +261,10 @@ impl Outbound {
         }
         let entry = self.inflight.remove(at);
         self.inflight_bytes -= entry.as_ref().map_or(0, |entry| entry.pending.message.size());
-        let freed = entry.and_then(|entry| entry.pending.from);
+        let freed = entry.and_then(|entry| {
+            let taken_at = entry.pending.message.taken_at();
+            entry.pending.from.map(|queue| (queue, taken_at))
+        });
         if self.inflight.is_empty() && self.inflight.capacity() > 16 {
             self.inflight = VecDeque::new();
         }

@@ -89,12 +89,13 @@ impl Bus {
         published.reached += queued.matching - queued.full;
         published.full = queued.full > 0;
         if queued.matching == 0 && self.awaits_service(publication.topic) {
-            if self.0.queues.keep_early(publication, clock::now_ms(), limits) {
+            if self.0.queues.keep_early(publication, clock::now_us(), limits) {
                 published.reached += 1;
                 // Somebody may have come to serve it between the look and the keeping.
                 self.0.queues.settle_early(publication.topic, limits, batch, &mut gone);
             } else {
                 published.full = true;
+                self.0.queues.services().unserved(publication.topic);
             }
         }
         if published.full {

@@ -16,6 +16,7 @@ use super::clock;
 use super::hook::Undeliverable;
 use super::message::{Message, Publication};
 use super::outbound::{Grant, Offered};
+use super::services::ServiceStats;
 use super::session::Session;
 use super::settings::Queues as Limits;
 
@@ -25,6 +26,8 @@ pub struct Queue {
     pub key: u64,
     pub group: Box<str>,
     pub filter: Box<str>,
+    /// What is counted of the service that its members are workers of.
+    service: Option<Arc<ServiceStats>>,
     state: Mutex<State>,
     /// Messages that wait, readable without the lock.
     waiting: AtomicUsize,
@@ -98,15 +101,18 @@ pub struct QueueInfo {
     pub waiting: usize,
     pub bytes: usize,
     pub held: usize,
+    /// Milliseconds that the first of those waiting has waited; 0: none waits.
+    pub oldest_ms: u64,
 }
 
 impl Queue {
-    pub fn new(key: u64, group: &str, filter: &str) -> Queue {
+    pub fn new(key: u64, group: &str, filter: &str, service: Option<Arc<ServiceStats>>) -> Queue {
         let state = State { unserved_since: clock::now_ms(), ..State::default() };
         Queue {
             key,
             group: group.into(),
             filter: filter.into(),
+            service,
             state: Mutex::new(state),
             waiting: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
@@ -119,8 +125,14 @@ impl Queue {
         self.waiting.load(Ordering::Relaxed) + self.held.load(Ordering::Relaxed)
     }
 
+    /// Messages that wait for a member with room.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     pub fn info(&self) -> QueueInfo {
         let state = self.state.lock();
+        let now = clock::now_us();
         QueueInfo {
             group: self.group.clone(),
             filter: self.filter.clone(),
@@ -128,6 +140,7 @@ impl Queue {
             waiting: state.waiting.len(),
             bytes: state.bytes,
             held: self.held.load(Ordering::Relaxed),
+            oldest_ms: state.waiting.front().map_or(0, |first| now.saturating_sub(first.message.taken_at()) / 1_000),
         }
     }
 
@@ -176,11 +189,14 @@ impl Queue {
         if state.retired {
             return Err(Refused::Retired);
         }
+        self.count(|service| service.calls.add(1));
         if state.waiting.len() >= limits.max_messages || state.bytes >= limits.max_bytes {
+            self.count(|service| service.errors.add(1));
             return Err(Refused::Full);
         }
-        state.push_back(publication.message());
-        self.dispatch(&mut state, batch, gone);
+        let now = clock::now_us();
+        state.push_back(publication.message(), now);
+        self.dispatch(&mut state, now, batch, gone);
         Ok(())
     }
 
@@ -192,10 +208,12 @@ impl Queue {
         gone: &mut GivenUp,
     ) {
         let mut state = self.state.lock();
+        let now = clock::now_us();
         for message in messages {
-            state.push_back(&message);
+            state.push_back(&message, now);
+            self.count(|service| service.calls.add(1));
         }
-        self.dispatch(&mut state, batch, gone);
+        self.dispatch(&mut state, now, batch, gone);
     }
 
     /// Messages come back, oldest first, from a member that went away with
@@ -213,6 +231,10 @@ impl Queue {
         self.held.fetch_sub(messages.len(), Ordering::Relaxed);
         let (dead, alive): (Vec<_>, Vec<_>) =
             messages.into_iter().partition(|message| died && message.died() >= limits.max_deaths);
+        self.count(|service| {
+            service.errors.add(dead.len() as u64);
+            service.redelivered.add(alive.len() as u64);
+        });
         gone.extend(dead.into_iter().map(|message| (message, Undeliverable::SetAside)));
         let mut state = self.state.lock();
         if state.retired {
@@ -223,11 +245,31 @@ impl Queue {
             state.mortal |= message.expires_at != 0;
             state.waiting.push_front(Waiting { message, redelivered: true });
         }
-        self.dispatch(&mut state, batch, gone);
+        self.dispatch(&mut state, clock::now_us(), batch, gone);
         Vec::new()
     }
 
-    /// A member has acknowledged a message and has room for another.
+    /// So many messages have been given up.
+    fn count_errors(&self, given_up: usize) {
+        if given_up > 0 {
+            self.count(|service| service.errors.add(given_up as u64));
+        }
+    }
+
+    fn count(&self, count: impl FnOnce(&ServiceStats)) {
+        if let Some(service) = &self.service {
+            count(service);
+        }
+    }
+
+    /// A member has acknowledged, at `now`, a message that was taken at
+    /// `taken_at`, and has room for another. Both: [`clock::now_us`].
+    pub fn answered(&self, taken_at: u64, now: u64) {
+        self.count(|service| service.latency.record(now.saturating_sub(taken_at)));
+        self.acknowledged();
+    }
+
+    /// A message that a member had is done with, and has room for another.
     pub fn acknowledged(&self) {
         self.held.fetch_sub(1, Ordering::Relaxed);
     }
@@ -235,21 +277,24 @@ impl Queue {
     /// A member has room: gives out what waits.
     pub fn serve(self: &Arc<Self>, batch: &mut Batch, gone: &mut GivenUp) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.dispatch(&mut self.state.lock(), batch, gone);
+            let mut state = self.state.lock();
+            self.dispatch(&mut state, clock::now_us(), batch, gone);
         }
     }
 
-    fn dispatch(self: &Arc<Self>, state: &mut State, batch: &mut Batch, gone: &mut GivenUp) {
+    /// `now_us`: [`clock::now_us`], read while the state was locked.
+    fn dispatch(self: &Arc<Self>, state: &mut State, now_us: u64, batch: &mut Batch, gone: &mut GivenUp) {
+        let gone_before = gone.len();
         // Told before the search for room begins: a member that gets room while
         // we search sees that something waits, and comes for it.
         self.waiting.store(state.waiting.len(), Ordering::SeqCst);
-        let now = if state.waiting.is_empty() { 0 } else { clock::now_ms() };
+        let now = clock::to_ms(now_us);
         while let Some(front) = state.waiting.front() {
             if front.message.expired(now) {
                 gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::Expired)));
                 continue;
             }
-            match self.assign(state, now, batch) {
+            match self.assign(state, now_us, batch) {
                 Assigned::Member => {}
                 Assigned::TooLarge => gone.extend(state.pop_front().map(|w| (w.message, Undeliverable::TooLarge))),
                 Assigned::NoRoom => break,
@@ -261,6 +306,7 @@ impl Queue {
                 }
             }
         }
+        self.count_errors(gone.len() - gone_before);
         if state.waiting.is_empty() {
             state.mortal = false;
             state.count_anew();
@@ -283,7 +329,8 @@ impl Queue {
     }
 
     /// Gives the first waiting message to the member with the most room.
-    fn assign(self: &Arc<Self>, state: &mut State, now: u64, batch: &mut Batch) -> Assigned {
+    fn assign(self: &Arc<Self>, state: &mut State, now_us: u64, batch: &mut Batch) -> Assigned {
+        let now = clock::to_ms(now_us);
         let mut too_large_for: Vec<u64> = Vec::new();
         loop {
             let at = match state.roomiest(&too_large_for, now) {
@@ -313,7 +360,11 @@ impl Queue {
                     if state.given >= EPOCH * state.members.len() as u64 {
                         state.count_anew();
                     }
-                    state.pop_front();
+                    if let Some(given) = state.pop_front()
+                        && !given.redelivered
+                    {
+                        self.count(|service| service.wait.record(now_us.saturating_sub(given.message.taken_at())));
+                    }
                     return Assigned::Member;
                 }
             }
@@ -324,6 +375,7 @@ impl Queue {
     /// members, and has retired.
     pub fn sweep(self: &Arc<Self>, now: u64, limits: &Limits, batch: &mut Batch, gone: &mut GivenUp) -> bool {
         let mut state = self.state.lock();
+        let gone_before = gone.len();
         if state.members.iter().any(|m| m.session.is_connected()) {
             state.unserved_since = 0;
         } else if state.unserved_since == 0 {
@@ -339,7 +391,9 @@ impl Queue {
             let deserted = state.members.is_empty();
             state.give_up(Undeliverable::Unserved, gone, |message| deserted || message.answerable);
         }
-        self.dispatch(&mut state, batch, gone);
+        self.count_errors(gone.len() - gone_before);
+        let now = if state.waiting.is_empty() { 0 } else { clock::now_us() };
+        self.dispatch(&mut state, now, batch, gone);
         self.retire_if_idle(&mut state)
     }
 }
@@ -359,7 +413,8 @@ enum Roomiest {
 }
 
 impl State {
-    fn push_back(&mut self, message: &Arc<Message>) {
+    fn push_back(&mut self, message: &Arc<Message>, now: u64) {
+        message.taken(now);
         self.bytes += message.size();
         self.mortal |= message.expires_at != 0;
         self.waiting.push_back(Waiting { message: Arc::clone(message), redelivered: false });

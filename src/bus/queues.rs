@@ -11,17 +11,19 @@ use parking_lot::{Mutex, RwLock};
 use crate::mqtt;
 
 use super::batch::Batch;
+use super::clock;
 use super::hook::Undeliverable;
 use super::message::{Message, Publication};
 use super::outbound::Grant;
 use super::queue::{GivenUp, Queue, QueueInfo, Refused};
+use super::services::Services;
 use super::session::Session;
 use super::settings::Queues as Limits;
 use super::topics::TooManyFilters;
 use super::tree::FilterTree;
 
-#[derive(Default)]
 pub struct Queues {
+    services: Services,
     table: RwLock<Table>,
     early: Mutex<Early>,
     next_key: AtomicU64,
@@ -56,6 +58,20 @@ impl Default for Table {
 }
 
 impl Queues {
+    /// `role`: of the bus, whose services' requests come on `req/{role}/…`.
+    pub fn new(role: &str) -> Queues {
+        Queues {
+            services: Services::new(role),
+            table: RwLock::default(),
+            early: Mutex::default(),
+            next_key: AtomicU64::default(),
+        }
+    }
+
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// Makes `session` a member of the queue (group, filter), which is made if
     /// there is none and fewer than `max` are there.
     pub fn join(
@@ -91,7 +107,7 @@ impl Queues {
             return Err(TooManyFilters);
         }
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        let queue = Arc::new(Queue::new(key, group, filter));
+        let queue = Arc::new(Queue::new(key, group, filter, self.services.of_queue(filter)));
         table.by_topic.insert(filter, key, Arc::clone(&queue));
         table.by_name.insert(name, Arc::clone(&queue));
         Ok(queue)
@@ -148,12 +164,14 @@ impl Queues {
 
     /// Keeps a message for whoever comes to serve its topic within the grace
     /// period. False: too much is kept already.
-    pub fn keep_early(&self, publication: &Publication<'_>, now: u64, limits: &Limits) -> bool {
+    pub fn keep_early(&self, publication: &Publication<'_>, now_us: u64, limits: &Limits) -> bool {
         let mut early = self.early.lock();
         if early.messages >= limits.max_messages || early.bytes >= limits.max_bytes {
             return false;
         }
         let message = Arc::clone(publication.message());
+        message.taken(now_us);
+        let now = clock::to_ms(now_us);
         early.messages += 1;
         early.bytes += message.size();
         match early.topics.get_mut(publication.topic) {
@@ -185,7 +203,9 @@ impl Queues {
                 self.remove(&queue);
             }
         }
+        let from_queues = gone.len();
         self.early.lock().sweep(now, limits.grace_ms, &mut gone);
+        gone[from_queues..].iter().for_each(|(message, _)| self.services.unserved(message.topic()));
         gone
     }
 
@@ -194,8 +214,16 @@ impl Queues {
         self.table.read().by_name.values().map(|queue| queue.unfinished()).sum()
     }
 
+    /// Messages that wait in a queue, or for there to be one.
+    pub fn waiting(&self) -> usize {
+        let early = self.early.lock().messages;
+        early + self.table.read().by_name.values().map(|queue| queue.waiting()).sum::<usize>()
+    }
+
     pub fn list(&self) -> Vec<QueueInfo> {
-        self.table.read().by_name.values().map(|queue| queue.info()).collect()
+        // Not while the table is locked: each has to be waited for.
+        let queues: Vec<_> = self.table.read().by_name.values().cloned().collect();
+        queues.iter().map(|queue| queue.info()).collect()
     }
 }
 
@@ -247,8 +275,8 @@ mod tests {
     #[test]
     fn what_came_after_the_tick_began_is_not_given_up() {
         let limits = Limits::default();
-        let queues = Queues::default();
-        assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000, &limits));
+        let queues = Queues::new("backend");
+        assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000_000, &limits));
         let queue = queues.get_or_make("g", "req/backend/b", 1).expect("the first");
         queue
             .offer(&Publication::new("req/backend/b", &[], b"y"), &limits, &mut Batch::new(), &mut GivenUp::new())

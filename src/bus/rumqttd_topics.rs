@@ -11,9 +11,11 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::RwLock;
 
+use crate::histogram::{Counts, Histogram};
 use crate::mqtt::QoS;
 
 use super::batch::Batch;
+use super::clock;
 use super::message::Publication;
 use super::outbound::Grant;
 use super::rumqttd_hub::{Delivery, Hub, HubError};
@@ -27,28 +29,33 @@ type Filters = RwLock<FilterTree<u64, Subscriber>>;
 pub struct RumqttdTopics {
     hub: Hub,
     filters: Arc<Filters>,
+    /// Microseconds that messages took through the hub.
+    delay: Arc<Histogram>,
 }
 
 impl RumqttdTopics {
     pub fn start(bus: &str, settings: &Topics) -> Result<RumqttdTopics, HubError> {
         let filters = Arc::new(RwLock::new(FilterTree::new()));
-        let known = Arc::clone(&filters);
-        let hub = Hub::start(bus, settings, move |delivery| fan_out(&known, &delivery))?;
-        Ok(RumqttdTopics { hub, filters })
+        let delay = Arc::new(Histogram::default());
+        let (known, took) = (Arc::clone(&filters), Arc::clone(&delay));
+        let hub = Hub::start(bus, settings, move |delivery| fan_out(&known, &took, &delivery))?;
+        Ok(RumqttdTopics { hub, filters, delay })
     }
 }
 
 /// What rumqttd does not carry goes before the properties: the RETAIN flag as
-/// published, and when the message expires.
-const HEADER: usize = 9;
+/// published, when the message expires, and when it was put in.
+const HEADER: usize = 17;
 
-fn fan_out(filters: &Filters, delivery: &Delivery<'_>) {
+fn fan_out(filters: &Filters, delay: &Histogram, delivery: &Delivery<'_>) {
     let Some((header, properties)) = delivery.properties.split_first_chunk::<HEADER>() else { return };
-    let [retain, expires_at @ ..] = *header;
+    let [retain, times @ ..] = *header;
+    let [expires_at, put_in] = [0, 8].map(|at| u64::from_be_bytes(std::array::from_fn(|byte| times[at + byte])));
+    delay.record(clock::now_us().saturating_sub(put_in));
     let mut publication = Publication::new(delivery.topic, properties, delivery.payload);
     publication.qos = QoS::try_from(delivery.qos).unwrap_or_default();
     publication.retain = retain != 0;
-    publication.expires_at = u64::from_be_bytes(expires_at);
+    publication.expires_at = expires_at;
     publication.publisher = delivery.tag;
     let mut batch = Batch::new();
     for (_, Subscriber { session, grant }) in filters.read().entries(delivery.filter) {
@@ -97,6 +104,7 @@ impl TopicEngine for RumqttdTopics {
         let mut properties = Vec::with_capacity(HEADER + publication.properties.len());
         properties.push(publication.retain as u8);
         properties.extend_from_slice(&publication.expires_at.to_be_bytes());
+        properties.extend_from_slice(&clock::now_us().to_be_bytes());
         properties.extend_from_slice(publication.properties);
         let qos = publication.qos as u8;
         match self.hub.publish(publication.topic, &properties, publication.payload, qos, publication.publisher) {
@@ -114,6 +122,10 @@ impl TopicEngine for RumqttdTopics {
 
     fn lost(&self) -> u64 {
         self.hub.lost()
+    }
+
+    fn delay(&self) -> Option<Counts> {
+        Some(self.delay.counts())
     }
 
     fn filters(&self) -> usize {

@@ -2,6 +2,7 @@
 //! It is not its connection, which comes and goes.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
@@ -104,6 +105,11 @@ impl Session {
 
     pub fn is_connected(&self) -> bool {
         self.out.lock().link.is_some()
+    }
+
+    /// Where the client is connected from.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.out.lock().link.as_ref().map(|link| link.control.peer)
     }
 
     /// Counts what is held for the client, which is away from now on.

@@ -57,6 +57,11 @@ impl SessionTable {
         self.by_id.get(id).map(|entry| Arc::clone(entry.value()))
     }
 
+    /// All of them, without order. The table is locked a part at a time.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.by_id.iter().map(|entry| Arc::clone(entry.value())).collect()
+    }
+
     pub fn len(&self) -> usize {
         self.by_id.len()
     }

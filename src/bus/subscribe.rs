@@ -7,6 +7,7 @@ use crate::mqtt::{self, Reason, RetainHandling, Subscribe, SubscribeFilter};
 
 use super::Bus;
 use super::batch::Batch;
+use super::events::EventKind;
 use super::outbound::Grant;
 use super::queue::{GivenUp, Queue};
 use super::session::{Session, State, Subscription};
@@ -222,8 +223,10 @@ impl Bus {
         if self.limits().reveal_denials { Reason::NotAuthorized } else { Reason::UnspecifiedError }
     }
 
-    /// Logs the first thing that a session was denied.
+    /// Logs the first thing that a session was denied, and keeps each.
     pub(super) fn log_denial(&self, session: &Session, what: &str, topic: &str) {
+        let reason = format!("not in the topic rules of user {}", session.account.name);
+        self.events().add(EventKind::Denied, self.id(), &session.id, &format!("{what} {topic}"), &reason);
         if !session.denial_logged.swap(true, std::sync::atomic::Ordering::Relaxed) {
             tracing::warn!(
                 bus = self.id(),

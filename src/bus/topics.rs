@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::RwLock;
 
+use crate::histogram::Counts;
+
 use super::batch::Batch;
 use super::message::Publication;
 use super::outbound::{Grant, Offered, Terms};
@@ -29,6 +31,12 @@ pub trait TopicEngine: Send + Sync {
 
     /// Messages that subscribers should have got and did not.
     fn lost(&self) -> u64;
+
+    /// How long messages took through an engine that has threads of its own;
+    /// `None`: they are delivered at once.
+    fn delay(&self) -> Option<Counts> {
+        None
+    }
 
     /// Distinct filters that somebody is subscribed to.
     fn filters(&self) -> usize;

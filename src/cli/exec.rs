@@ -63,6 +63,7 @@ The command finds in its environment:
   SKEP_FRONTEND_USER     and SKEP_FRONTEND_PASSWORD: who they log in as
   SKEP_URL, SKEP_USER and SKEP_PASSWORD
                          the frontend's, for skep call
+  SKEP_ADMIN_URL         http://127.0.0.1:PORT, for skep clients and the like
   BEEKEEPER_CONFIG_DIR   a temporary folder with a bus.config.json, and with links to
                          the other files of the folder that was there before
 
@@ -104,9 +105,9 @@ fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
     limits::raise_open_files();
     // Before anything else, so that whatever comes of it, it is cleared away.
     let mut folder = Folder::new()?;
-    let runtime = serve::runtime()?;
+    let runtime = serve::runtime(config.threads)?;
     let skep = runtime.block_on(Skep::start(config.clone()))?;
-    let addresses = Addresses::new(&config, skep.listeners());
+    let addresses = Addresses::new(&config, &skep);
     folder.fill(&addresses)?;
 
     let command = Command::new(command).variables(addresses.variables()).variable(folder::VARIABLE, folder.path());

@@ -1,14 +1,20 @@
 //! The command line: what there is to type, and what each command returns.
 
+mod admin;
 mod call;
 mod check;
+mod clients;
 mod exec;
 mod limits;
+mod listing;
 mod logging;
 mod origin;
+mod queues;
 mod ready;
 mod serve;
+mod sessions;
 mod settings;
+mod table;
 mod welcome;
 
 use std::process::ExitCode;
@@ -44,6 +50,9 @@ enum Command {
     Exec(exec::Args),
     #[command(hide = true)]
     Reap(exec::ReapArgs),
+    Sessions(sessions::Args),
+    Queues(queues::Args),
+    Clients(clients::Args),
 }
 
 impl Cli {
@@ -56,6 +65,9 @@ impl Cli {
             Some(Command::Call(args)) => call::run(&args),
             Some(Command::Exec(args)) => exec::run(&args),
             Some(Command::Reap(args)) => exec::reap(&args),
+            Some(Command::Sessions(args)) => sessions::run(&args),
+            Some(Command::Queues(args)) => queues::run(&args),
+            Some(Command::Clients(args)) => clients::run(&args),
         }
     }
 }
@@ -69,4 +81,5 @@ Examples:
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
   skep call myapp.str.uc '{\"string\":\"hello\"}'
-  skep exec -- cargo test                  a skep for as long as a command runs";
+  skep exec -- cargo test                  a skep for as long as a command runs
+  skep clients kick 7nXDsxMDwgLUSedX        disconnect a client of the skep here";

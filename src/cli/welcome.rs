@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use skep::admin::Admin;
 use skep::bus::Settings;
 use skep::config::{Config, LogFormat};
 use tracing::info;
@@ -42,27 +43,33 @@ impl About {
         }
     }
 
-    pub fn print(&self, listeners: &[Bound]) {
+    pub fn print(&self, listeners: &[Bound], admin: Option<&Admin>) {
         if self.json {
             for bound in listeners {
                 let (bus, name) = (&bound.bus, &bound.name);
                 info!(bus, kind = kind(bound), listener = name, url = bound.url(), "listening");
             }
+            if let Some(admin) = admin {
+                info!(url = admin.url(), "admin listening");
+            }
             info!(version = env!("CARGO_PKG_VERSION"), data = self.data, "ready");
             return;
         }
-        let text = self.text(listeners);
+        let text = self.text(listeners, admin);
         // A start whose welcome nobody reads is a good start.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
-    fn text(&self, listeners: &[Bound]) -> String {
+    fn text(&self, listeners: &[Bound], admin: Option<&Admin>) -> String {
         let mut text = format!("skep {}\n", env!("CARGO_PKG_VERSION"));
         let width = |of: fn(&Bound) -> &str| listeners.iter().map(|b| of(b).len()).max().unwrap_or(0);
         let (kinds, buses, names) = (width(kind), width(|b| &b.bus), width(|b| &b.name));
         for bound in listeners {
             let (kind, bus, name, url) = (kind(bound), &bound.bus, &bound.name, bound.url());
             let _ = writeln!(text, "  {kind:kinds$}  {bus:buses$}  {name:names$}  {url}");
+        }
+        if let Some(admin) = admin {
+            let _ = writeln!(text, "  admin {}", admin.url());
         }
         let _ = writeln!(text, "  bindings are kept in {}", self.data);
         let first = |kind| listeners.iter().find(|bound| bound.kind == kind);

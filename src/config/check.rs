@@ -7,7 +7,7 @@ use super::exposure;
 use super::given::Given;
 use super::key::Key;
 use super::problem::{Fault, Origin, Problem};
-use crate::bus::Settings;
+use crate::bus::{Listener, Settings};
 
 /// Adds everything that doesn't go together to `given.problems`.
 pub(super) fn check(config: &Config, given: &mut Given) {
@@ -22,7 +22,8 @@ pub(super) fn check(config: &Config, given: &mut Given) {
         members(key, bus, given);
         exposure::check(key, bus, given);
     }
-    addresses(&buses, given);
+    exposure::check_admin(&config.admin, given);
+    addresses(config, &buses, given);
 }
 
 /// Reports settings that don't go together, unless something else was already
@@ -90,12 +91,16 @@ fn members(key: &Key, bus: &Settings, given: &mut Given) {
 }
 
 /// No two listeners can have one address.
-fn addresses(buses: &[(Key, &Settings)], given: &mut Given) {
+fn addresses(config: &Config, buses: &[(Key, &Settings)], given: &mut Given) {
+    let admin = config.admin.enabled.then(|| vec![(Key::from(["admin", "listen"]), config.admin.listen)]);
+    let of_buses = buses.iter().map(|(key, bus)| {
+        let listeners = key.child("listeners");
+        let address = |(name, listener): (&String, &Listener)| (listeners.child(name).child("listen"), listener.listen);
+        bus.listeners.iter().map(address).collect()
+    });
     let mut seen: Vec<(Key, SocketAddr)> = Vec::new();
-    for (key, bus) in buses {
-        for (name, listener) in &bus.listeners {
-            let key = key.child("listeners").child(name).child("listen");
-            let address = listener.listen;
+    for of_one in of_buses.chain(admin) {
+        for (key, address) in of_one {
             if let Some((other, theirs)) = seen.iter().find(|(_, seen)| collide(*seen, address)) {
                 let why = format!(
                     "given \"{address}\", which {other} = \"{theirs}\" takes already: give each \

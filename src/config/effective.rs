@@ -119,7 +119,7 @@ fn optional(key: &Key, form: &Form, defaults: &Defaults, given: &Given, entries:
         Some((value, origin)) => (Some(value.clone()), origin.clone()),
         None => (defaults.value.clone(), Origin::Default),
     };
-    let secret = *form == Form::Secret;
+    let secret = form.is_secret();
     entries.push(Entry { key: key.clone(), value: value.clone(), origin, secret });
     value
 }

@@ -31,6 +31,8 @@ const OTHERS: &[&str] = &[
     "SKEP_FRONTEND_WS_URL",
     "SKEP_FRONTEND_USER",
     "SKEP_FRONTEND_PASSWORD",
+    "SKEP_ADMIN_URL",
+    "SKEP_ADMIN_TOKEN",
 ];
 
 /// Takes in all variables that name settings. Variables name buses, listeners

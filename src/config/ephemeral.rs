@@ -28,6 +28,9 @@ impl Config {
                 }
             }
         }
+        if !is_given(&Key::from(["admin", "listen"])) {
+            self.admin.listen = ([127, 0, 0, 1], 0).into();
+        }
         if !is_given(&Key::from(["bindings", "persist"])) {
             self.bindings.persist = false;
         }

@@ -1,5 +1,6 @@
-//! Keeps sample passwords and anonymous access away from networks: what anybody
-//! can read in the documentation lets nobody in from another machine.
+//! Keeps sample passwords, anonymous access and an open admin listener away from
+//! networks: what anybody can read in the documentation lets nobody in from
+//! another machine.
 
 use std::net::IpAddr;
 
@@ -40,6 +41,22 @@ fn expose(key: &Key, listener: &Listener, because: &Key, way: &str, given: &mut 
         listener.listen.port(),
     );
     refuse(given, &key.child("listen"), &[because.clone(), switch], why);
+}
+
+/// Reports an admin listener that asks nobody outside for a token.
+pub(super) fn check_admin(admin: &crate::admin::Settings, given: &mut Given) {
+    if !admin.enabled || admin.token.is_some() || is_loopback(admin.listen.ip()) {
+        return;
+    }
+    let key = Key::from(["admin"]);
+    let token = key.child("token");
+    let why = format!(
+        "given \"{}\", which other machines can reach, while {token} is not set: give one, or listen on a \
+         loopback address such as \"127.0.0.1:{}\"",
+        admin.listen,
+        admin.listen.port(),
+    );
+    refuse(given, &key.child("listen"), &[token, key.child("enabled")], why);
 }
 
 /// The passwords of the sample users, whoever has them.

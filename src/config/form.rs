@@ -21,6 +21,8 @@ pub enum Form {
     Text,
     /// Text that isn't empty and is never shown.
     Secret,
+    /// A secret that goes into an HTTP header.
+    Token,
     Directory,
     /// IP address and port.
     Address,
@@ -28,6 +30,8 @@ pub enum Form {
     /// Topic filters with `%c` and `%u`.
     Patterns,
     Role,
+    /// Host names.
+    Hosts,
     /// Directives as `tracing` takes them.
     LogFilter,
 }
@@ -41,6 +45,8 @@ impl Form {
             (Form::Text | Form::Directory, Value::String(text)) => !text.is_empty(),
             // Section 3.1.3.6: binary data of at most 65,535 bytes.
             (Form::Secret, Value::String(text)) => (1..=65_535).contains(&text.len()),
+            (Form::Token, Value::String(text)) => is_token(text),
+            (Form::Hosts, Value::Array(names)) => names.iter().all(|name| name.as_str().is_some_and(is_host)),
             (Form::Address, Value::String(text)) => text.parse::<SocketAddr>().is_ok(),
             (Form::OneOf(choices), Value::String(text)) => choices.contains(&text.as_str()),
             (Form::Role, Value::String(text)) => is_role(text),
@@ -76,6 +82,8 @@ impl Form {
             Form::Switch => "true or false".into(),
             Form::Text => "text that isn't empty, in quotes".into(),
             Form::Secret => "text of 1 to 65535 bytes, in quotes".into(),
+            Form::Token => "text of 16 to 1024 letters, digits and signs without spaces, in quotes".into(),
+            Form::Hosts => "a list of host names such as [\"skep.example.com\"]".into(),
             Form::Directory => "the path of a directory, in quotes".into(),
             Form::Address => {
                 "an IP address and a port such as \"127.0.0.1:1883\" or \"[::1]:1883\", port 0 for any free one".into()
@@ -92,7 +100,12 @@ impl Form {
 
     /// True when text without quotes can be meant: from `--set` and variables.
     pub fn is_text(&self) -> bool {
-        !matches!(self, Form::Whole { .. } | Form::Switch | Form::Patterns)
+        !matches!(self, Form::Whole { .. } | Form::Switch | Form::Patterns | Form::Hosts)
+    }
+
+    /// True for what is not to be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Form::Secret | Form::Token)
     }
 }
 
@@ -100,6 +113,19 @@ impl Form {
 /// levels that begin with `_`.
 fn is_role(text: &str) -> bool {
     is_bare(text) && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+}
+
+/// Long enough not to be guessed, and fit for an HTTP header.
+fn is_token(text: &str) -> bool {
+    (16..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// A DNS name, without a port.
+fn is_host(text: &str) -> bool {
+    let fits = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    text.len() <= 253 && text.split('.').all(fits)
 }
 
 /// A value as a message shows it: its text if it is short, its kind if not.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use toml::Value;
 
-use super::form::{Form, shown};
+use super::form::shown;
 use super::key::Key;
 use super::problem::{Fault, Origin, Problem};
 use super::schema::{self, Node};
@@ -59,7 +59,7 @@ impl Given {
                     }
                     Err(allowed) => {
                         let given = match form {
-                            Form::Secret => format!("a {}", kind(&value)),
+                            form if form.is_secret() => format!("a {}", kind(&value)),
                             _ => shown(&value),
                         };
                         self.bad(key, origin, Fault::Wrong { given, allowed });

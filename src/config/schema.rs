@@ -83,10 +83,12 @@ const LARGEST_PACKET: i64 = 268_435_455 + 5;
 /// The whole tree.
 pub static ROOT: Node = Group(&[
     ("data", Setting(Form::Directory)),
+    ("threads", whole(0, 1_024, "threads")),
     ("backend", Node::Named(Named::Backend, &BUS)),
     ("frontend", Node::Named(Named::Frontend, &BUS)),
     ("router", ROUTER),
     ("bindings", BINDINGS),
+    ("admin", ADMIN),
     ("log", LOG),
 ]);
 
@@ -161,6 +163,13 @@ const ROUTER: Node = Group(&[
 ]);
 
 const BINDINGS: Node = Group(&[("persist", Setting(Form::Switch)), ("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
+
+const ADMIN: Node = Group(&[
+    ("enabled", Setting(Form::Switch)),
+    ("listen", Setting(Form::Address)),
+    ("token", Optional(Form::Token)),
+    ("hosts", Setting(Form::Hosts)),
+]);
 
 const LOG: Node =
     Group(&[("filter", Setting(Form::LogFilter)), ("format", Setting(Form::OneOf(&["auto", "human", "json"])))]);

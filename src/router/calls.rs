@@ -9,12 +9,12 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use crate::bindings::{Binding, JournalError};
-use crate::bus::{Batch, Bus, Hook, Inbound, Message, Publication, Undeliverable};
+use crate::bus::{Batch, Bus, EventKind, Hook, Inbound, Message, Publication, Undeliverable};
 use crate::mqtt::{QoS, Reason, UserProperties, response_topic, write_user_property};
 
-use super::Core;
 use super::jsonrpc::{self, RpcError};
 use super::names::{is_bindable_id, split_address, split_caller_addr};
+use super::{Core, console};
 
 /// Takes from `req/{backend role}/_bkpr/router` on one backend.
 pub struct Calls {
@@ -202,6 +202,8 @@ impl Hook for Calls {
         let token = user.get("auth").unwrap_or_default();
         if !bool::from(self.token.as_bytes().ct_eq(token.as_bytes())) {
             self.core.stats.unauthorized_calls.add(1);
+            let what = call.method.as_deref().unwrap_or_default();
+            self.core.events.add(EventKind::Denied, &self.backend, publish.client, what, "without the router token");
             tracing::debug!(bus = &*self.backend, client = publish.client, "router call without the router token");
             answer(caller, Err(jsonrpc::NOT_AUTHORIZED), batch);
             return Reason::NotAuthorized;
@@ -226,6 +228,12 @@ impl Hook for Calls {
         let addr = UserProperties::new(message.properties()).get("addr");
         // A request that came from a frontend is answered there.
         let from_frontend = addr.and_then(split_caller_addr).filter(|_| topic.starts_with("res/"));
+        let client = from_frontend.map_or(topic, |(mailbox, _)| mailbox);
+        let client = match client {
+            console::TOPIC => "console",
+            other => other.strip_prefix("priv/").unwrap_or(other),
+        };
+        self.core.note_error(&self.backend, client, message.topic(), &error);
         if let Some((mailbox, frontend)) = from_frontend {
             if let Some(bus) = self.core.frontend(frontend) {
                 self.core.answer_error(bus, mailbox, None, message.payload(), error, batch);

@@ -6,6 +6,8 @@
 
 /// `_bkpr.router.bind` and `unbind`.
 mod calls;
+/// Calls that the operator makes.
+mod console;
 /// JSON-RPC as far as a router needs it.
 mod jsonrpc;
 /// Names on the wire: client ids, topics, addresses.
@@ -25,9 +27,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::bindings::Bindings;
-use crate::bus::{Batch, Bus, Counter, Hooks, Publication, now_ms};
+use crate::bus::{Batch, Bus, Counter, EventKind, Events, Hooks, Publication, now_ms};
 use crate::mqtt::{QoS, write_user_property};
 
+pub use console::CallError;
 pub use settings::Settings;
 pub use token::router_token;
 
@@ -46,6 +49,8 @@ struct Core {
     /// No new requests are taken.
     stopping: AtomicBool,
     stats: Stats,
+    events: Events,
+    console: console::Console,
 }
 
 struct Buses {
@@ -90,6 +95,8 @@ impl Router {
             buses: OnceLock::new(),
             stopping: AtomicBool::new(false),
             stats: Stats::default(),
+            events: Events::default(),
+            console: console::Console::default(),
         }))
     }
 
@@ -122,13 +129,14 @@ impl Router {
             for frontend in frontends {
                 let responses = responses::Responses::new(&self.0, frontend.id);
                 hooks.on_topic(&format!("res/{}-{lane}", frontend.id), Arc::new(responses));
-                let notifications = notifications::Notifications::new(&self.0, frontend.role);
+                let notifications = notifications::Notifications::new(&self.0, backend.id, frontend.role);
                 hooks.on_topic(&format!("msg/{}-{lane}", frontend.role), Arc::new(notifications));
             }
         }
         let salt = self.0.settings.auth_salt.as_deref().unwrap_or(backend.id);
         let calls = Arc::new(calls::Calls::new(&self.0, backend.id, router_token(salt)));
         hooks.on_topic(&format!("req/{}/_bkpr/router", backend.role), Arc::clone(&calls) as _);
+        hooks.on_topic(console::TOPIC, Arc::new(console::Answers(Arc::clone(&self.0))));
         hooks.on_work(&format!("req/{}/#", backend.role), calls);
         hooks
     }
@@ -140,6 +148,11 @@ impl Router {
 
     pub fn stats(&self) -> &Stats {
         &self.0.stats
+    }
+
+    /// The last things that went wrong.
+    pub fn events(&self) -> &Events {
+        &self.0.events
     }
 
     /// Takes no more requests, and waits until those in flight are answered or
@@ -168,6 +181,16 @@ impl Core {
         frontends.iter().filter(move |bus| bus.role() == role)
     }
 
+    /// Keeps for whoever looks that a request for `topic` got `error` in place of
+    /// a service's answer.
+    fn note_error(&self, bus: &str, client: &str, topic: &str, error: &RpcError<'_>) {
+        let reason = match error.data {
+            Some(data) => format!("{} {}: {data}", error.code, error.message),
+            None => format!("{} {}", error.code, error.message),
+        };
+        self.events.add(EventKind::Error, bus, client, topic, &reason);
+    }
+
     /// Answers a request with an error, in place of whoever should have: at
     /// `topic` on `bus`. Requests without an id get no answer.
     fn answer_error(
@@ -181,6 +204,9 @@ impl Core {
     ) {
         let Some(payload) = jsonrpc::error_response(request, error) else { return };
         self.stats.errors_answered.add(1);
+        if topic == console::TOPIC {
+            return self.console.answered(&payload);
+        }
         let mut properties = Vec::new();
         if let Some(addr) = addr {
             write_user_property(&mut properties, "addr", addr);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::bus::{Batch, Hook, Inbound, Message, Publication, Undeliverable};
+use crate::bus::{Batch, EventKind, Hook, Inbound, Message, Publication, Undeliverable};
 use crate::mqtt::{Reason, valid_topic};
 
 use super::Core;
@@ -12,12 +12,14 @@ use super::names::split_address;
 /// Takes from `msg/{frontend role}-{lane}` on a backend.
 pub struct Notifications {
     core: Arc<Core>,
+    /// Bus id of that backend.
+    backend: Box<str>,
     frontend_role: Box<str>,
 }
 
 impl Notifications {
-    pub fn new(core: &Arc<Core>, frontend_role: &str) -> Notifications {
-        Notifications { core: Arc::clone(core), frontend_role: frontend_role.into() }
+    pub fn new(core: &Arc<Core>, backend: &str, frontend_role: &str) -> Notifications {
+        Notifications { core: Arc::clone(core), backend: backend.into(), frontend_role: frontend_role.into() }
     }
 
     fn broadcast(&self, topic: &str, publish: &Inbound<'_>, batch: &mut Batch) -> usize {
@@ -59,6 +61,9 @@ impl Hook for Notifications {
         let known_address = address.is_none_or(|address| split_address(&format!("x.{address}")).is_some());
         if !valid_topic(topic) || topic.starts_with('$') || !known_address {
             self.core.stats.refused_fwd_to.add(1);
+            let why = "fwd_to is not msg/{frontend role}/{service}/{method}[@{address}]";
+            let what = format!("notification for {fwd_to}");
+            self.core.events.add(EventKind::Refused, &self.backend, publish.client, &what, why);
             tracing::debug!(
                 client = publish.client,
                 fwd_to,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::bus::{Batch, Bus, Hook, Inbound, Message, Publication, Undeliverable};
+use crate::bus::{Batch, Bus, EventKind, Hook, Inbound, Message, Publication, Undeliverable};
 use crate::mqtt::{QoS, Reason, write_response_topic, write_user_property, write_user_property_of};
 
 use super::Core;
@@ -50,6 +50,8 @@ impl Requests {
 
     /// Tells the caller why its request goes no further.
     fn answer(&self, publish: &Inbound<'_>, error: RpcError<'_>, batch: &mut Batch) {
+        let fwd_to = publish.properties.user().get("fwd_to").unwrap_or_default();
+        self.core.note_error(&self.frontend, publish.client, fwd_to, &error);
         if let (Some(frontend), Some(topic)) = (self.core.frontend(&self.frontend), publish.properties.response_topic) {
             self.core.answer_error(frontend, topic, None, publish.payload, error, batch);
         }
@@ -63,6 +65,15 @@ impl Hook for Requests {
         let own = publish.properties.response_topic.and_then(|topic| topic.strip_prefix("priv/"));
         if own != Some(publish.client) || !is_caller_id(publish.client) {
             stats.refused_response_topic.add(1);
+            let given = publish.properties.response_topic.unwrap_or("none");
+            let why = "the response topic is not the sender's own mailbox";
+            self.core.events.add(
+                EventKind::Refused,
+                &self.frontend,
+                publish.client,
+                &format!("request with response topic {given}"),
+                why,
+            );
             tracing::debug!(
                 bus = &*self.frontend,
                 client = publish.client,

@@ -30,6 +30,7 @@ fn buses() -> Buses {
         bus.listeners.values_mut().for_each(|listener| listener.listen.set_port(0));
         bus.queues.grace_ms = 200;
     }
+    config.admin.listen.set_port(0);
     // One of the methods never answers.
     config.router.shutdown_wait_ms = 50;
     let skep = runtime.block_on(Skep::start(config)).unwrap();

@@ -50,6 +50,8 @@ fn the_ready_line_has_every_address_and_who_may_log_in() {
         assert!(listener["url"].as_str().unwrap().contains(&format!("://{host}:{port}")));
     }
     assert_eq!(frontend["listeners"]["ws"]["transport"], "ws");
+    assert!(ready["admin"]["url"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert_eq!(ready["environment"]["SKEP_ADMIN_URL"], ready["admin"]["url"]);
     assert_eq!(ready["environment"]["SKEP_FRONTEND_WS_URL"], frontend["listeners"]["ws"]["url"]);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let mut rest = String::new();

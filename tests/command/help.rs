@@ -9,6 +9,8 @@ fn help_shows_examples_and_exit_statuses() {
         (&["-h"], &["Examples:", "--set"]),
         (&["serve", "--help"], &["--set-aside-bindings", "Exit status"]),
         (&["check", "--help"], &["--config", "Exit status"]),
+        (&["clients", "--help"], &["kick", "--admin", "--json", "Exit status"]),
+        (&["sessions", "--help"], &["unbind", "--token-file", "Exit status"]),
         (&["call", "--help"], &["Examples:", "--timeout", "Exit status", "--password-file"]),
     ] {
         let ran = skep(args).run();

@@ -1,5 +1,6 @@
 //! The `skep` command as it is typed: output, messages, exit statuses.
 
+mod admin;
 mod call;
 mod check;
 mod ephemeral;

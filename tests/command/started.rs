@@ -85,13 +85,15 @@ pub struct Serving {
     pub _dir: TempDir,
 }
 
-pub const FREE_PORTS: [&str; 6] = [
+pub const FREE_PORTS: [&str; 8] = [
     "--set",
     "backend.backend-1.listeners.tcp.listen=127.0.0.1:0",
     "--set",
     "frontend.frontend-1.listeners.tcp.listen=127.0.0.1:0",
     "--set",
     "frontend.frontend-1.listeners.ws.listen=127.0.0.1:0",
+    "--set",
+    "admin.listen=127.0.0.1:0",
 ];
 
 pub fn serve(args: &[&str]) -> Serving {

@@ -8,6 +8,7 @@ use crate::given::file;
 fn the_table_of_settings_has_what_the_structs_have() {
     let mut config = Config::default();
     config.router.auth_salt = Some("salt".into());
+    config.admin.token = Some("0123456789abcdef".into());
     for bus in config.backend.values_mut().chain(config.frontend.values_mut()) {
         bus.anonymous = bus.users.keys().next().cloned();
     }

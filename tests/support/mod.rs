@@ -30,6 +30,7 @@ pub struct Instance {
 /// The sample settings on port 0.
 pub fn settings(data: &tempfile::TempDir) -> Config {
     let mut config = Config { data: data.path().join("data"), ..Config::default() };
+    config.admin.listen.set_port(0);
     for bus in config.backend.values_mut().chain(config.frontend.values_mut()) {
         for listener in bus.listeners.values_mut() {
             listener.listen.set_port(0);
@@ -131,7 +132,8 @@ impl Drop for Instance {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    skep::tune(builder.worker_threads(2).enable_all()).build().expect("a runtime")
 }
 
 /// Waits until `condition` holds.
