@@ -1,5 +1,7 @@
 //! skep: two isolated MQTT buses and the JSON-RPC router between them.
 
+/// How a running skep is reached, for other programs.
+pub mod addresses;
 /// HTTP for those who run it: health, metrics, what is there, what to change.
 pub mod admin;
 /// Client sessions that workers have bound: memory table, sled journal.
@@ -24,6 +26,8 @@ pub mod router;
 mod runtime;
 /// All of it together, started and stopped.
 mod skep;
+/// An instance inside a test process.
+pub mod testing;
 
 pub use reload::{ReloadError, Reloaded, check_files};
 pub use runtime::tune;

@@ -80,6 +80,9 @@ pub enum StartError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Admin(#[from] admin::OpenError),
+    /// Only of [`testing`](crate::testing), which runs it by itself.
+    #[error("the system gives no thread to run on: {0}")]
+    Thread(#[source] std::io::Error),
 }
 
 impl Skep {

@@ -195,7 +195,7 @@ fn everything_about_a_binding_survives_a_restart() {
 #[test]
 fn a_session_that_is_not_touched_expires_and_one_that_is_does_not() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { session_timeout_s: 2 };
+    let settings = Settings { session_timeout_s: 2, ..Settings::default() };
     let bindings = Bindings::open(dir.path(), &settings).unwrap();
     bind(&bindings, 1, "frontend.a").unwrap();
     bind(&bindings, 2, "frontend.b").unwrap();

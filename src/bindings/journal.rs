@@ -70,7 +70,8 @@ struct Queue {
 }
 
 impl Journal {
-    pub fn start(store: Store, table: Arc<Table>) -> Journal {
+    /// Without a store there is nothing to write, and all is answered at once.
+    pub fn start(store: Option<Store>, table: Arc<Table>) -> Journal {
         let shared = Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), counters: Counters::default() });
         let flusher = Flusher { shared: Arc::clone(&shared), store, table };
         let thread = std::thread::Builder::new().name("skep-bindings".into()).spawn(move || flusher.run());
@@ -136,7 +137,7 @@ impl Journal {
 
 struct Flusher {
     shared: Arc<Shared>,
-    store: Store,
+    store: Option<Store>,
     table: Arc<Table>,
 }
 
@@ -160,7 +161,9 @@ impl Flusher {
             }
             if closed {
                 self.renew(0);
-                return self.store.close();
+                return if let Some(store) = self.store {
+                    store.close()
+                };
             }
             if Instant::now() >= next_sweep {
                 self.expire();
@@ -178,10 +181,15 @@ impl Flusher {
     fn write(&mut self, changes: Vec<Change>, waiting: Vec<Done>) {
         let began = Instant::now();
         let clock = self.table.clock();
-        let batch = changes.iter().map(|change| (&*change.caller, change.new.as_ref().map(|new| new.encode(clock))));
+        let record = |change: &Change| change.new.as_ref().map(|new| new.encode(clock));
         let grown: isize =
             changes.iter().map(|change| change.new.is_some() as isize - change.old.is_some() as isize).sum();
-        let written = if changes.is_empty() { Ok(()) } else { self.store.write(batch.collect(), grown) };
+        let written = match &mut self.store {
+            Some(store) if !changes.is_empty() => {
+                store.write(changes.iter().map(|change| (&*change.caller, record(change))).collect(), grown)
+            }
+            _ => Ok(()),
+        };
         let counters = &self.shared.counters;
         let took = began.elapsed().as_micros() as u64;
         counters.flushes.fetch_add(1, Ordering::Relaxed);
@@ -257,6 +265,7 @@ impl Flusher {
     /// Writes the time of the last touch of sessions whose stored one is more
     /// than `lag` seconds older.
     fn renew(&mut self, lag: u32) {
+        let Some(store) = &mut self.store else { return };
         if self.shared.queue.lock().failed.is_some() {
             return;
         }
@@ -275,7 +284,7 @@ impl Flusher {
                     && self.table.select_one(entry.caller()).is_some_and(|now| Arc::ptr_eq(&now, entry))
             });
             let batch: Vec<_> = current.map(|entry| (entry.caller(), Some(entry.encode(clock)))).collect();
-            if let Err(error) = self.store.write(batch, 0) {
+            if let Err(error) = store.write(batch, 0) {
                 drop(pending);
                 drop(queue);
                 return self.fail(Vec::new(), Vec::new(), error);

@@ -50,7 +50,7 @@ pub struct Binding<'a> {
     pub auth: &'a str,
 }
 
-/// The bindings of one data directory. Cheap to clone.
+/// The bindings of one instance. Cheap to clone.
 #[derive(Clone)]
 pub struct Bindings(Arc<Inner>);
 
@@ -60,21 +60,23 @@ struct Inner {
 }
 
 impl Bindings {
-    /// Opens or makes the store in `dir`, and loads what has not expired.
+    /// Opens or makes the store in `dir`, and loads what has not expired; leaves
+    /// `dir` alone if the settings say that nothing is kept there.
     ///
     /// # Errors
     /// Another process has it, it can't be read or written, or something that
     /// was acknowledged is missing from it.
     pub fn open(dir: &Path, settings: &Settings) -> Result<Bindings, OpenError> {
         let table = Arc::new(Table::new(settings.session_timeout_s));
-        let store = Store::open(dir, |key, record| {
+        let load = |key: &[u8], record: &[u8]| {
             let entry = Entry::decode(key, record, table.clock())?;
             let alive = !table.is_expired(&entry);
             if alive {
                 table.put(Arc::new(entry));
             }
             Some(alive)
-        })?;
+        };
+        let store = settings.persist.then(|| Store::open(dir, load)).transpose()?;
         let journal = Journal::start(store, Arc::clone(&table));
         Ok(Bindings(Arc::new(Inner { table, journal })))
     }

@@ -9,6 +9,7 @@ mod completions;
 mod connect;
 mod echo;
 mod ending;
+mod exec;
 mod failure;
 mod import;
 mod limits;
@@ -18,9 +19,11 @@ mod logging;
 mod login;
 mod man;
 mod notify;
+mod origin;
 mod output;
 mod params;
 mod queues;
+mod ready;
 mod reload;
 mod serve;
 mod sessions;
@@ -64,6 +67,9 @@ enum Command {
     User(user::Args),
     Call(call::Args),
     Top(top::Args),
+    Exec(exec::Args),
+    #[command(hide = true)]
+    Reap(exec::ReapArgs),
     Sessions(sessions::Args),
     Queues(queues::Args),
     Clients(clients::Args),
@@ -87,6 +93,8 @@ impl Cli {
             Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
             Some(Command::Top(args)) => top::run(&args),
+            Some(Command::Exec(args)) => exec::run(&args),
+            Some(Command::Reap(args)) => exec::reap(&args),
             Some(Command::Sessions(args)) => sessions::run(&args),
             Some(Command::Queues(args)) => queues::run(&args),
             Some(Command::Clients(args)) => clients::run(&args),
@@ -111,4 +119,5 @@ Examples:
   skep check --config my.toml              what is in force, and where from
   skep import beekeeper /etc/beekeeper     settings from those of the framework
   skep call myapp.str.uc '{\"string\":\"hello\"}'
+  skep exec -- cargo test                  a skep for as long as a command runs
   skep clients kick 7nXDsxMDwgLUSedX        disconnect a client of the skep here";

@@ -15,6 +15,7 @@ use rand::RngExt;
 use rand::distr::Alphanumeric;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
+use skep::config::Effective;
 use skep::{Reloaded, bindings};
 use tracing::{error, info, warn};
 
@@ -149,23 +150,24 @@ fn read(data: &Path) -> anyhow::Result<Option<Outcome>> {
 
 /// What the process on the other side does.
 pub struct Answers {
-    data: PathBuf,
+    /// `None`: nothing of this process is on disk, and SIGHUP gets no answer.
+    data: Option<PathBuf>,
 }
 
 impl Answers {
     /// Says that this process takes reloads.
-    pub fn new(data: &Path) -> Answers {
-        let answers = Answers { data: data.to_owned() };
+    pub fn new(data: Option<&PathBuf>) -> Answers {
+        let answers = Answers { data: data.cloned() };
         answers.write(Outcome::default());
         answers
     }
 
     /// Does a reload, and says what came of it: to the log, and to whoever asked.
-    pub fn reload(&self, skep: &mut skep::Skep, settings: &SettingsArgs) {
+    pub fn reload(&self, skep: &mut skep::Skep, load: impl FnOnce() -> Result<Effective, String>) {
         // Whoever asks later sends a signal later.
-        let request = std::fs::read_to_string(self.data.join(REQUEST)).unwrap_or_default();
-        let loaded = settings.load().map_err(|invalid| invalid.to_string());
-        let done = loaded.and_then(|effective| {
+        let request = self.data.as_ref().and_then(|data| std::fs::read_to_string(data.join(REQUEST)).ok());
+        let request = request.unwrap_or_default();
+        let done = load().and_then(|effective| {
             let reloaded = skep.reload(&effective.config).map_err(|error| error.to_string())?;
             super::serve::warn_of_plain_passwords(&effective);
             Ok(reloaded)
@@ -187,11 +189,12 @@ impl Answers {
     }
 
     fn write(&self, mut outcome: Outcome) {
+        let Some(data) = &self.data else { return };
         outcome.pid = std::process::id();
         let written =
-            serde_json::to_vec(&outcome).map_err(Into::into).and_then(|text| replace(&self.data.join(OUTCOME), &text));
+            serde_json::to_vec(&outcome).map_err(Into::into).and_then(|text| replace(&data.join(OUTCOME), &text));
         if let Err(error) = written {
-            warn!("\"skep reload\" can't be answered: {} can't be written to: {error}", self.data.display());
+            warn!("\"skep reload\" can't be answered: {} can't be written to: {error}", data.display());
         }
     }
 }

@@ -3,12 +3,15 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use skep::addresses::Addresses;
 use skep::bus::{SAMPLE_PASSWORDS, is_hash};
-use skep::config::{Config, Effective, Origin};
+use skep::config::{Config, Effective, LogFormat, Origin as SetBy};
 use skep::framework::{LogLines, log_lines};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::origin::{Origin, OriginArgs};
+use super::ready::{Ready, ReadyArgs};
 use super::reload::Answers;
 use super::settings::SettingsArgs;
 use super::{limits, logging, welcome};
@@ -25,9 +28,27 @@ pub struct Args {
 
     #[command(flatten)]
     settings: SettingsArgs,
+
+    /// Leave nothing behind: every listener at a port of the system's choice on
+    /// 127.0.0.1, bindings in memory
+    ///
+    /// This goes before what the file and the environment say; only --set changes it.
+    #[arg(long, help_heading = "For test fixtures")]
+    ephemeral: bool,
+
+    #[command(flatten)]
+    ready: ReadyArgs,
+
+    #[command(flatten)]
+    origin: OriginArgs,
 }
 
 pub const EXIT_STATUS: &str = "\
+Examples:
+  skep serve --ephemeral --ready-fd 1 --die-with-stdin
+                          for a fixture that keeps standard input open
+  skep serve --ephemeral --ready-file ready.json --die-with-parent &
+
 Exit status:
   0     stopped by SIGTERM or SIGINT, after what was under way had finished
   1     the settings can't be used, a listener or the bindings can't be opened,
@@ -38,15 +59,14 @@ Exit status:
 
 SIGHUP has it read users, certificates and topic rules again, see \"skep reload\".";
 
+impl Args {
+    fn load(&self) -> anyhow::Result<Effective> {
+        if self.ephemeral { self.settings.load_ephemeral() } else { Ok(self.settings.load()?) }
+    }
+}
+
 pub fn run(args: &Args) -> ExitCode {
-    let effective = match args.settings.load() {
-        Ok(effective) => effective,
-        Err(invalid) => {
-            eprintln!("skep: {invalid}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match start(args, effective) {
+    match start(args) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("skep: {error:#}");
@@ -55,7 +75,10 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
+fn start(args: &Args) -> anyhow::Result<u8> {
+    let ready = args.ready.open()?;
+    let origin = args.origin.watch();
+    let effective = args.load()?;
     let config = effective.config.clone();
     let (layer, lines) = config.framework.log.then(log_lines).unzip();
     logging::start(&config.log, layer)?;
@@ -63,30 +86,33 @@ fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
     limits::warn_if_too_few(&config);
     warn_of_plain_passwords(&effective);
     let runtime = runtime(config.threads)?;
-    let status = runtime.block_on(serve(args, config, lines));
+    let status = runtime.block_on(serve(args, config, lines, ready, origin));
     // A task that doesn't end by itself can't keep the process.
     runtime.shutdown_background();
     status
 }
 
 /// Connections and router share its threads.
-fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
+pub fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
         given => given,
     };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(threads).thread_name("skep-worker").enable_all();
-    // What comes in one turn of the event loop is answered in one write each.
-    builder.on_thread_start(skep::bus::allow_putting_off).on_thread_park(skep::bus::flush_put_off);
     skep::tune(&mut builder);
     builder.build().context("the system gives no threads to run on")
 }
 
-async fn serve(args: &Args, config: Config, lines: Option<LogLines>) -> anyhow::Result<u8> {
+async fn serve(
+    args: &Args,
+    config: Config,
+    lines: Option<LogLines>,
+    ready: Ready,
+    mut origin: Origin,
+) -> anyhow::Result<u8> {
     let mut signals = Signals::new()?;
     let about = welcome::About::new(&config);
-    let data = config.data.clone();
     if args.set_aside_bindings {
         match skep::bindings::set_aside(&config.data)? {
             Some(to) => warn!("bindings moved to {}: everybody has to log in again", to.display()),
@@ -94,14 +120,28 @@ async fn serve(args: &Args, config: Config, lines: Option<LogLines>) -> anyhow::
         }
     }
     let mut skep = tokio::select! {
-        started = Skep::start(config) => started?,
+        started = Skep::start(config.clone()) => started?,
         signal = signals.ending() => return Ok(signal.status()),
     };
     if let Some(lines) = lines {
         skep.publish_log(lines);
     }
-    let answers = Answers::new(&data);
-    about.print(skep.listeners(), skep.admin());
+    let answers = Answers::new(config.bindings.persist.then_some(&config.data));
+    // Who reads the line can't read the text.
+    if !ready.is_asked_for() || config.log.format == LogFormat::Json {
+        about.print(skep.listeners(), skep.admin());
+    }
+    let addresses = Addresses::new(&config, &skep);
+    // Who keeps no secrets on disk may know them all.
+    let addresses = if args.ephemeral { addresses } else { addresses.without_passwords() };
+    let told = ready.tell(&addresses.ready());
+    let _ready_file = match told {
+        Ok(file) => file,
+        Err(error) => {
+            skep.stop().await;
+            return Err(error);
+        }
+    };
 
     let failed = loop {
         tokio::select! {
@@ -109,10 +149,14 @@ async fn serve(args: &Args, config: Config, lines: Option<LogLines>) -> anyhow::
             asked = signals.next() => if let Asked::End(signal) = asked {
                 info!(%signal, "stopping: requests under way may finish; a second signal stops at once");
                 break false;
+            },
+            why = origin.gone() => {
+                info!("stopping: {why}");
+                break false;
             }
         }
         // This thread is nobody else's: it may wait for the files.
-        answers.reload(&mut skep, &args.settings);
+        answers.reload(&mut skep, || args.load().map_err(|error| error.to_string()));
     };
     if failed {
         error!("stopping: a vital part failed");
@@ -138,7 +182,7 @@ pub fn warn_of_plain_passwords(effective: &Effective) {
             matches!(entry.key.levels(), [_, _, users, _, password] if users == "users" && password == "password");
         let text = entry.value.as_ref().and_then(|value| value.as_str()).unwrap_or_default();
         if is_password
-            && let Origin::File { .. } = entry.origin
+            && let SetBy::File { .. } = entry.origin
             && !is_hash(text)
             && !SAMPLE_PASSWORDS.contains(&text)
         {

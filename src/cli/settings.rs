@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::Args;
 use skep::config::{Assignment, Effective, Invalid, Origin, Sources};
 
@@ -61,6 +62,20 @@ impl SettingsArgs {
     /// Where `--data` says that the data are.
     pub fn data_option(&self) -> Option<PathBuf> {
         self.data.as_ref().map(PathBuf::from)
+    }
+
+    /// Reads all layers for an instance that leaves nothing behind: with ports of
+    /// the system's choice, and bindings in memory.
+    ///
+    /// # Errors
+    /// The same; or a place for bindings was given.
+    pub fn load_ephemeral(&self) -> anyhow::Result<Effective> {
+        if self.data.is_some() {
+            bail!("--data can't be given: an ephemeral instance keeps its bindings in memory");
+        }
+        let mut effective = self.load()?;
+        effective.make_ephemeral();
+        Ok(effective)
     }
 
     fn file(&self) -> Option<(PathBuf, Origin)> {

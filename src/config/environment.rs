@@ -20,6 +20,7 @@ const LOG: &str = "SKEP_LOG";
 /// one starts.
 const OTHERS: &[&str] = &[
     "SKEP_CONFIG",
+    "SKEP_BIN",
     "SKEP_URL",
     "SKEP_USER",
     "SKEP_PASSWORD",

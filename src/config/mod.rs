@@ -9,6 +9,7 @@ mod check;
 mod defaults;
 mod effective;
 mod environment;
+mod ephemeral;
 mod exposure;
 mod file;
 mod form;

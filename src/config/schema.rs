@@ -192,7 +192,7 @@ const ROUTER: Node = Group(&[
     ("presence", Group(&[("enabled", Setting(Form::Switch)), ("grace_ms", whole(0, DAY_MS, "ms"))])),
 ]);
 
-const BINDINGS: Node = Group(&[("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
+const BINDINGS: Node = Group(&[("persist", Setting(Form::Switch)), ("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
 
 const ADMIN: Node = Group(&[
     ("enabled", Setting(Form::Switch)),

@@ -8,6 +8,8 @@ mod call;
 mod certificates;
 mod check;
 mod documented;
+mod ephemeral;
+mod exec;
 mod generated;
 mod help;
 mod import;
