@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::timeout;
 
 use crate::mqtt::{Connect, Version, next_frame};
@@ -26,7 +27,7 @@ use super::inbound::{Client, Stop};
 use super::link::{Control, Farewell};
 use super::sessions::Gone;
 use super::settings;
-use super::transport::Transport;
+use super::transport::{Stream, Transport};
 use super::websocket;
 
 /// What one read takes at most.
@@ -77,13 +78,25 @@ impl Bus {
         how: settings::Transport,
         seat: Seat,
     ) {
+        let max_packet = self.limits().connections.max_payload_size;
+        // Answers are small and awaited: no waiting for more to send.
+        let _ = socket.set_nodelay(true);
+        self.serve_opened(open(socket, how, max_packet), peer, listener, seat).await
+    }
+
+    /// The same, once it is known how `opening` gives the peer's bytes.
+    async fn serve_opened(
+        self,
+        opening: impl Future<Output = io::Result<(Transport, Option<OwnedWriteHalf>)>>,
+        peer: SocketAddr,
+        listener: Arc<str>,
+        seat: Seat,
+    ) {
         let limits = &self.limits().connections;
         let time = Duration::from_millis(limits.connection_timeout_ms);
         let max_packet = limits.max_payload_size;
-        // Answers are small and awaited: no waiting for more to send.
-        let _ = socket.set_nodelay(true);
         let opened = timeout(time, async {
-            let (mut transport, direct) = open(socket, how, max_packet).await?;
+            let (mut transport, direct) = opening.await?;
             let first = read_connect(&mut transport, max_packet).await;
             io::Result::Ok((transport, direct, first))
         });
@@ -118,6 +131,14 @@ impl Bus {
         tokio::spawn(connection.run(rest));
     }
 
+    /// Serves bytes that come by no socket, for [`crate::fuzzing`].
+    pub(crate) async fn serve_stream(&self, stream: Box<dyn Stream>) {
+        let Some(seat) = self.0.connections.admit() else { return };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
+        let opening = std::future::ready(Ok((Transport::Stream(stream), None)));
+        self.clone().serve_opened(opening, peer, "stream".into(), seat).await
+    }
+
     fn log_refused(&self, peer: &SocketAddr, why: &str) {
         self.stats().refused.add(1);
         tracing::debug!(bus = self.id(), %peer, "connection given up before CONNECT: {why}");
@@ -140,7 +161,7 @@ async fn open(
     socket: TcpStream,
     how: settings::Transport,
     max_packet: u32,
-) -> io::Result<(Transport, Option<tokio::net::tcp::OwnedWriteHalf>)> {
+) -> io::Result<(Transport, Option<OwnedWriteHalf>)> {
     match how {
         settings::Transport::Tcp => {
             let (read, write) = socket.into_split();

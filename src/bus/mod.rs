@@ -6,7 +6,7 @@
 //! the topic engine for everybody else who subscribed to it.
 
 /// Who may do what.
-mod access;
+pub(crate) mod access;
 /// What one read of a socket leaves to be written.
 mod batch;
 /// The clock of all timeouts.
@@ -68,7 +68,7 @@ mod tree;
 /// A trie over the levels of topics and filters.
 mod trie;
 /// MQTT in WebSocket frames.
-mod websocket;
+pub(crate) mod websocket;
 /// Wills.
 mod will;
 
