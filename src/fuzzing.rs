@@ -26,6 +26,7 @@ pub struct Peer {
     bytes: Arc<[u8]>,
     at: usize,
     piece: usize,
+    whole: usize,
     written: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -33,7 +34,13 @@ impl Peer {
     /// `piece`: how many bytes come at once; 0: all.
     pub fn new(bytes: &[u8], piece: usize) -> Peer {
         let piece = if piece == 0 { usize::MAX } else { piece };
-        Peer { bytes: bytes.into(), at: 0, piece, written: Arc::default() }
+        Peer { bytes: bytes.into(), at: 0, piece, whole: 0, written: Arc::default() }
+    }
+
+    /// The first so many bytes are a piece of their own.
+    pub fn beginning_with(mut self, bytes: usize) -> Peer {
+        self.whole = bytes;
+        self
     }
 
     /// All that it was sent so far.
@@ -44,7 +51,8 @@ impl Peer {
 
 impl AsyncRead for Peer {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let n = (self.bytes.len() - self.at).min(self.piece).min(buffer.remaining());
+        let piece = if self.at < self.whole { self.whole - self.at } else { self.piece };
+        let n = (self.bytes.len() - self.at).min(piece).min(buffer.remaining());
         let at = self.at;
         buffer.put_slice(&self.bytes[at..at + n]);
         self.at += n;

@@ -331,6 +331,9 @@ impl Connection {
     async fn finish(mut self, end: End) {
         let bus = self.bus.clone();
         let id = Arc::clone(&self.client.session.id);
+        // The answers to what came right before it: on plain TCP they have been
+        // written by now, elsewhere that is left to this task.
+        let answered = matches!(end, End::Stop(Stop::Disconnect(_))).then(|| self.unwritten());
         let (gone, farewell) = match end {
             End::Closed(error) => {
                 let why = error.map_or("closed by the peer".to_owned(), |error| error.to_string());
@@ -347,7 +350,7 @@ impl Connection {
             }
             End::Farewell(farewell) => (Gone::Broken, Some(farewell)),
         };
-        let last = farewell.map(|farewell| self.last_words(farewell));
+        let last = farewell.map(|farewell| self.last_words(farewell)).or(answered.filter(|bytes| !bytes.is_empty()));
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
         batch.flush_fairly().await;
@@ -358,6 +361,13 @@ impl Connection {
             self.transport.shutdown().await
         })
         .await;
+    }
+
+    /// What is left to write by this task, oldest first.
+    fn unwritten(&mut self) -> Vec<u8> {
+        let mut unwritten = std::mem::take(&mut self.unsent);
+        unwritten.append(&mut self.client.session.take_wire(&self.control));
+        unwritten
     }
 
     /// All that is unsent, oldest first, then the DISCONNECT.
