@@ -213,7 +213,7 @@ impl Connection {
         };
         drop(rest);
         let end = loop {
-            batch.flush_fairly().await;
+            batch.flush_soon().await;
             for queue in batch.take_look_again() {
                 tokio::spawn(self.bus.clone().look_again(queue));
             }
