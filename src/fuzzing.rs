@@ -110,5 +110,5 @@ pub fn read_payload(payload: &[u8]) -> bool {
 
 /// Whether topic rules allow `filter`, or one topic, to a client.
 pub fn permits(rules: &[String], user: &str, filter: &str, client: &str) -> bool {
-    access::Rules::new(rules, user).permit(filter, client)
+    access::Rules::new(rules).permit(filter, client, user)
 }

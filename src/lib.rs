@@ -13,6 +13,8 @@ pub mod config;
 pub mod fuzzing;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
+/// Changing who may come in, while it runs.
+mod reload;
 /// What joins the buses.
 pub mod router;
 /// What a runtime can do for it.
@@ -20,5 +22,6 @@ mod runtime;
 /// All of it together, started and stopped.
 mod skep;
 
+pub use reload::{ReloadError, Reloaded, check_files};
 pub use runtime::tune;
 pub use skep::{Bound, Kind, Skep, StartError};

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::bindings::{Bindings, OpenError};
-use crate::bus::{self, Bus, HubError, ListenError};
+use crate::bus::{self, Bus, FileError, HubError, ListenError};
 use crate::config::{Config, Invalid};
+use crate::reload::{self, ReloadError, Reloaded, Trusts};
 use crate::router::{BusName, Router};
 
 /// How long clients have to take their DISCONNECT.
@@ -23,6 +24,8 @@ pub struct Skep {
     listeners: Vec<Bound>,
     /// Tasks that must not end before we stop.
     vital: JoinSet<()>,
+    /// What is in force: of what can't change while it runs, what it began with.
+    config: Config,
 }
 
 /// What a bus is for.
@@ -41,6 +44,8 @@ pub struct Bound {
     /// Its name in the settings.
     pub name: String,
     pub transport: bus::Transport,
+    /// With TLS around it.
+    pub tls: bool,
     /// The real one, where the settings say port 0.
     pub address: SocketAddr,
 }
@@ -48,9 +53,10 @@ pub struct Bound {
 impl Bound {
     /// What a client connects to, such as `mqtt://127.0.0.1:1883`.
     pub fn url(&self) -> String {
+        let s = if self.tls { "s" } else { "" };
         match self.transport {
-            bus::Transport::Tcp => format!("mqtt://{}", self.address),
-            bus::Transport::Ws => format!("ws://{}/mqtt", self.address),
+            bus::Transport::Tcp => format!("mqtt{s}://{}", self.address),
+            bus::Transport::Ws => format!("ws{s}://{}/mqtt", self.address),
         }
     }
 }
@@ -60,6 +66,8 @@ impl Bound {
 pub enum StartError {
     #[error(transparent)]
     Settings(#[from] Invalid),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(transparent)]
     Bindings(#[from] OpenError),
     #[error(transparent)]
@@ -73,12 +81,14 @@ impl Skep {
     /// the buses run on from then on.
     ///
     /// # Errors
-    /// Settings that can't be, a data directory that another process has, damaged bindings, or an
-    /// address that can't be listened on.
+    /// Settings that can't be, a file of theirs that can't be used (certificates, users, keys of
+    /// tokens), a data directory that another process has, damaged bindings, or an address that
+    /// can't be listened on.
     pub async fn start(config: Config) -> Result<Skep, StartError> {
         config.check()?;
+        let trusts = Trusts::load(&config)?;
         let bindings = Bindings::open(&config.data, &config.bindings)?;
-        let router = Router::new(config.router, bindings.clone());
+        let router = Router::new(config.router.clone(), bindings.clone());
 
         let backend_roles: Vec<_> = config.backend.values().map(|backend| backend.role.as_str()).collect();
         let frontend_names: Vec<_> =
@@ -101,7 +111,9 @@ impl Skep {
             .collect::<Result<_, _>>()?;
         router.join(backends.clone(), frontends.clone());
 
-        let mut skep = Skep { backends, frontends, router, bindings, listeners: Vec::new(), vital: JoinSet::new() };
+        let (listeners, vital) = (Vec::new(), JoinSet::new());
+        let mut skep = Skep { backends, frontends, router, bindings, listeners, vital, config };
+        skep.trust(trusts);
         if let Err(error) = skep.listen().await {
             skep.stop().await;
             return Err(error.into());
@@ -114,11 +126,36 @@ impl Skep {
         let backends = self.backends.iter().map(|bus| (Kind::Backend, bus));
         let frontends = self.frontends.iter().map(|bus| (Kind::Frontend, bus));
         for (kind, bus) in backends.chain(frontends) {
-            for bus::Bound { name, transport, address } in bus.listen(&mut self.vital).await? {
-                self.listeners.push(Bound { bus: bus.id().into(), kind, name, transport, address });
+            for bus::Bound { name, transport, tls, address } in bus.listen(&mut self.vital).await? {
+                self.listeners.push(Bound { bus: bus.id().into(), kind, name, transport, tls, address });
             }
         }
         Ok(())
+    }
+
+    fn trust(&self, mut trusts: Trusts) {
+        for bus in self.backends.iter().chain(&self.frontends) {
+            if let Some(trust) = trusts.take(bus.id()) {
+                bus.trust(trust);
+            }
+        }
+    }
+
+    /// Takes over from `config` who may come in and what everybody may do:
+    /// users, topic rules, keys of tokens, certificates; and reads their files
+    /// again. No connection is dropped but those of users that are gone.
+    ///
+    /// Blocks while it reads the files.
+    ///
+    /// # Errors
+    /// Settings or a file that can't be used. Then nothing has changed.
+    pub fn reload(&mut self, config: &Config) -> Result<Reloaded, ReloadError> {
+        config.check()?;
+        let (next, needs_restart) = reload::merge(&self.config, config);
+        next.check()?;
+        self.trust(Trusts::load(&next)?);
+        self.config = next;
+        Ok(Reloaded { needs_restart })
     }
 
     /// Where it listens.

@@ -44,7 +44,7 @@ fn on_a_bus(mut program: impl FnMut(&str, &[(&str, &str)]), claim: &str) {
         for version in VERSIONS {
             let skep = Instance::open_bus(|bus| {
                 let listen = "127.0.0.1:0".parse().expect("an address");
-                let websocket = Listener { listen, transport: Transport::Ws, allow_insecure: false };
+                let websocket = Listener::new(listen, Transport::Ws);
                 bus.listeners.insert("websocket".into(), websocket);
             });
             let bus = url(&skep, Kind::Backend, transport);

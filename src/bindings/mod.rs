@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub use error::{JournalError, OpenError};
 pub use journal::JournalStats;
 pub use settings::Settings;
-pub use store::set_aside;
+pub use store::{holder, is_holder, set_aside};
 #[doc(hidden)]
 pub use watch::{Uptime, Watch};
 

@@ -9,7 +9,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -293,6 +293,42 @@ fn take_lock(dir: &Path) -> Result<File, OpenError> {
     let note = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
     note.map_err(failed("can't be written to"))?;
     Ok(lock)
+}
+
+/// The process that has a data directory open, by what it wrote into its lock;
+/// none: nobody has.
+///
+/// # Errors
+/// The lock can't be looked at. There being none is no error.
+pub fn holder(dir: &Path) -> io::Result<Option<u32>> {
+    let mut lock = match File::open(dir.join(LOCK)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match lock.try_lock_shared() {
+        // Given up at once: who starts now waits a little for it.
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            lock.read_to_string(&mut pid)?;
+            pid.trim().parse().map(Some).map_err(io::Error::other)
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether that process has the lock open: its number may be one of another
+/// machine or container that shares the directory. Where the system does not
+/// tell, it is believed.
+pub fn is_holder(dir: &Path, pid: u32) -> bool {
+    let Ok(lock) = fs::metadata(dir.join(LOCK)) else { return false };
+    let files = match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(files) => files,
+        Err(_) => return !Path::new("/proc/self/fd").exists(),
+    };
+    let same = |file: fs::Metadata| (file.dev(), file.ino()) == (lock.dev(), lock.ino());
+    files.filter_map(|file| fs::metadata(file.ok()?.path()).ok()).any(same)
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

@@ -3,29 +3,45 @@
 use std::sync::Arc;
 
 use ahash::AHashMap;
-use subtle::ConstantTimeEq;
 
-use crate::mqtt::Reason;
-
+use super::password::{Cost, Credential, HashError};
 use super::settings::Settings;
+use super::token::{Token, TokenRules, Tokens};
 
 /// The users of a bus.
 pub struct Accounts {
-    users: AHashMap<String, Arc<Account>>,
-    anonymous: Option<Arc<Account>>,
+    pub(super) users: AHashMap<String, Arc<Account>>,
+    /// Who clients are that give neither user nor password.
+    pub anonymous: Option<Arc<Account>>,
+    /// Who may come with a token.
+    pub tokens: Option<Tokens>,
+    /// What the dearest of the passwords' hashes costs; none if there is none.
+    pub cost: Option<Cost>,
 }
 
 /// A user with its topic rules.
 pub struct Account {
     pub name: Arc<str>,
-    password: String,
-    publish: Rules,
-    subscribe: Rules,
+    pub credential: Credential,
+    publish: Arc<Rules>,
+    subscribe: Arc<Rules>,
+    pub kind: Kind,
+}
+
+/// How an account has come to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It is in the settings or in a users file.
+    User,
+    /// A token has made it, and has its rules in it.
+    Token,
+    /// A token has made it, and its rules are those of a user.
+    TokenWithRulesOf(Arc<str>),
 }
 
 /// Topic filters that allow, and those (written with a `!` before them) that
 /// take some of it back.
-pub(crate) struct Rules {
+pub struct Rules {
     allow: Vec<Pattern>,
     deny: Vec<Pattern>,
 }
@@ -37,81 +53,115 @@ struct Pattern(Vec<Level>);
 enum Level {
     Literal(Box<str>),
     ClientId,
+    User,
     /// `+`
     One,
     /// `#`
     Rest,
 }
 
+/// Whether this can be the name of a user: `%u` puts it into a topic filter, as
+/// one level.
+pub fn is_user_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= usize::from(u16::MAX)
+        && !name.chars().any(|c| c.is_control() || "/+#".contains(c))
+}
+
 impl Accounts {
-    pub fn new(settings: &Settings) -> Accounts {
-        let account = |name: &String, user: &super::User| {
-            Arc::new(Account {
+    /// # Errors
+    /// The user, and what is wrong with the hash of its password.
+    pub fn new(settings: &Settings, tokens: Option<Tokens>) -> Result<Accounts, (String, HashError)> {
+        let mut users = AHashMap::new();
+        for (name, user) in &settings.users {
+            let account = Account {
                 name: name.as_str().into(),
-                password: user.password.clone(),
-                publish: Rules::new(&user.publish, name),
-                subscribe: Rules::new(&user.subscribe, name),
-            })
-        };
-        let users: AHashMap<_, _> = settings.users.iter().map(|(n, u)| (n.clone(), account(n, u))).collect();
+                credential: Credential::new(&user.password).map_err(|error| (name.clone(), error))?,
+                publish: Arc::new(Rules::new(&user.publish)),
+                subscribe: Arc::new(Rules::new(&user.subscribe)),
+                kind: Kind::User,
+            };
+            users.insert(name.clone(), Arc::new(account));
+        }
         let anonymous = settings.anonymous.as_ref().and_then(|name| users.get(name).cloned());
-        Accounts { users, anonymous }
+        let cost = users.values().filter_map(|account| account.credential.cost()).reduce(Cost::max);
+        Ok(Accounts { users, anonymous, tokens, cost })
     }
 
-    /// The account that these credentials belong to.
-    ///
-    /// The password is compared in constant time, also when there is no such
-    /// user, so that time tells nothing about either.
-    pub fn login(&self, user: Option<&str>, password: Option<&[u8]>) -> Result<Arc<Account>, Reason> {
-        let Some(user) = user else {
-            return match (password, &self.anonymous) {
-                (None, Some(account)) => Ok(Arc::clone(account)),
-                (None, None) => Err(Reason::NotAuthorized),
-                (Some(_), _) => Err(Reason::BadUserNameOrPassword),
-            };
+    pub fn get(&self, user: &str) -> Option<&Arc<Account>> {
+        self.users.get(user)
+    }
+
+    /// The account of who has shown this token; none if the user is gone whose
+    /// rules it is to have.
+    pub fn of_token(&self, token: Token) -> Option<Account> {
+        let (publish, subscribe, kind) = match token.rules {
+            TokenRules::Own { publish, subscribe } => (Arc::new(publish), Arc::new(subscribe), Kind::Token),
+            TokenRules::OfUser(user) => {
+                let of = self.users.get(&*user)?;
+                (Arc::clone(&of.publish), Arc::clone(&of.subscribe), Kind::TokenWithRulesOf(user))
+            }
         };
-        let given = password.unwrap_or_default();
-        let known = self.users.get(user);
-        let expected = known.map_or("", |account| &account.password).as_bytes();
-        let same: bool = expected.ct_eq(given).into();
-        match known {
-            Some(account) if same && password.is_some() => Ok(Arc::clone(account)),
-            _ => Err(Reason::BadUserNameOrPassword),
+        Some(Account { name: token.user.into(), credential: Credential::Nothing, publish, subscribe, kind })
+    }
+
+    /// What has become of an account that was let in before these were read;
+    /// none: it is gone.
+    pub fn renewed(&self, old: &Arc<Account>) -> Option<Arc<Account>> {
+        match &old.kind {
+            Kind::User => self.users.get(&*old.name).cloned(),
+            // Nothing but the token says what it may do.
+            Kind::Token => Some(Arc::clone(old)),
+            Kind::TokenWithRulesOf(user) => self.users.get(&**user).map(|of| {
+                Arc::new(Account {
+                    name: Arc::clone(&old.name),
+                    credential: Credential::Nothing,
+                    publish: Arc::clone(&of.publish),
+                    subscribe: Arc::clone(&of.subscribe),
+                    kind: old.kind.clone(),
+                })
+            }),
         }
     }
 }
 
 impl Account {
     pub fn may_publish(&self, topic: &str, client: &str) -> bool {
-        self.publish.permit(topic, client)
+        self.publish.permit(topic, client, &self.name)
     }
 
     /// `filter` is without the `$share/{group}/` of a shared subscription.
     pub fn may_subscribe(&self, filter: &str, client: &str) -> bool {
-        self.subscribe.permit(filter, client)
+        self.subscribe.permit(filter, client, &self.name)
+    }
+
+    /// Whether both are the same user. One that a token names is never one of
+    /// the settings, whatever the token calls it.
+    pub fn is_same_user(&self, other: &Account) -> bool {
+        self.name == other.name && (self.kind == Kind::User) == (other.kind == Kind::User)
     }
 }
 
 impl Rules {
-    pub(crate) fn new(patterns: &[String], user: &str) -> Rules {
+    pub fn new(patterns: &[String]) -> Rules {
         let (deny, allow): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.starts_with('!'));
         Rules {
-            allow: allow.into_iter().map(|pattern| Pattern::new(pattern, user)).collect(),
-            deny: deny.into_iter().map(|pattern| Pattern::new(&pattern[1..], user)).collect(),
+            allow: allow.into_iter().map(|pattern| Pattern::new(pattern)).collect(),
+            deny: deny.into_iter().map(|pattern| Pattern::new(&pattern[1..])).collect(),
         }
     }
 
-    pub(crate) fn permit(&self, filter: &str, client: &str) -> bool {
-        self.allow.iter().any(|rule| rule.covers(filter, client))
-            && !self.deny.iter().any(|rule| rule.covers(filter, client))
+    pub fn permit(&self, filter: &str, client: &str, user: &str) -> bool {
+        self.allow.iter().any(|rule| rule.covers(filter, client, user))
+            && !self.deny.iter().any(|rule| rule.covers(filter, client, user))
     }
 }
 
 impl Pattern {
-    fn new(pattern: &str, user: &str) -> Pattern {
+    fn new(pattern: &str) -> Pattern {
         let level = |level: &str| match level {
             "%c" => Level::ClientId,
-            "%u" => Level::Literal(user.into()),
+            "%u" => Level::User,
             "+" => Level::One,
             "#" => Level::Rest,
             literal => Level::Literal(literal.into()),
@@ -120,7 +170,7 @@ impl Pattern {
     }
 
     /// Whether all topics that `filter` (or one topic) matches are ours.
-    fn covers(&self, filter: &str, client: &str) -> bool {
+    fn covers(&self, filter: &str, client: &str, user: &str) -> bool {
         // Wildcards at the first level do not reach `$` topics [MQTT-4.7.2-1].
         if filter.starts_with('$') && matches!(self.0.first(), Some(Level::One | Level::Rest)) {
             return false;
@@ -135,6 +185,7 @@ impl Pattern {
             let covered = match rule {
                 Level::One => level != "#",
                 Level::ClientId => level == client && !level.contains(['+', '#']),
+                Level::User => level == user,
                 Level::Literal(literal) => **literal == *level,
                 Level::Rest => true,
             };
@@ -151,7 +202,7 @@ mod tests {
     use super::*;
 
     fn covers(pattern: &str, filter: &str) -> bool {
-        Pattern::new(pattern, "alice").covers(filter, "c1")
+        Pattern::new(pattern).covers(filter, "c1", "alice")
     }
 
     #[test]
@@ -184,14 +235,14 @@ mod tests {
 
     #[test]
     fn what_a_rule_takes_back_is_not_allowed() {
-        let rules = Rules::new(&["#".into(), "!secret/#".into()], "u");
-        assert!(rules.permit("open", "c") && rules.permit("open/#", "c"));
-        assert!(!rules.permit("secret", "c") && !rules.permit("secret/a/#", "c"));
+        let rules = Rules::new(&["#".into(), "!secret/#".into()]);
+        assert!(rules.permit("open", "c", "u") && rules.permit("open/#", "c", "u"));
+        assert!(!rules.permit("secret", "c", "u") && !rules.permit("secret/a/#", "c", "u"));
     }
 
     #[test]
     fn a_client_id_that_looks_like_a_wildcard_opens_nothing() {
-        assert!(!Pattern::new("priv/%c", "u").covers("priv/+", "+"));
-        assert!(!Pattern::new("priv/%c", "u").covers("priv/#", "#"));
+        assert!(!Pattern::new("priv/%c").covers("priv/+", "+", "u"));
+        assert!(!Pattern::new("priv/%c").covers("priv/#", "#", "u"));
     }
 }

@@ -11,12 +11,12 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::timeout;
 
-use crate::mqtt::{Connect, Version, next_frame};
+use crate::mqtt::{Connect, Reason, Version, next_frame};
 
 use super::Bus;
 use super::batch::Batch;
@@ -25,6 +25,8 @@ use super::connections::Seat;
 use super::handshake::Refusal;
 use super::inbound::{Client, Stop};
 use super::link::{Control, Farewell};
+use super::listener::Door;
+use super::login::Claims;
 use super::sessions::Gone;
 use super::settings;
 use super::transport::{Stream, Transport};
@@ -70,37 +72,37 @@ enum End {
 impl Bus {
     /// Serves a connection from its first byte to CONNECT; the rest of its
     /// life is a task of its own, which needs less memory.
-    pub(super) async fn serve_connection(
-        self,
-        socket: TcpStream,
-        peer: SocketAddr,
-        listener: Arc<str>,
-        how: settings::Transport,
-        seat: Seat,
-    ) {
+    pub(super) async fn serve_connection(self, socket: TcpStream, peer: SocketAddr, door: Arc<Door>, seat: Seat) {
         let max_packet = self.limits().connections.max_payload_size;
-        // Answers are small and awaited: no waiting for more to send.
-        let _ = socket.set_nodelay(true);
-        self.serve_opened(open(socket, how, max_packet), peer, listener, seat).await
+        let opening = self.open(socket, &door, max_packet);
+        self.serve_opened(opening, peer, &door, seat).await
     }
 
-    /// The same, once it is known how `opening` gives the peer's bytes.
+    /// Serves bytes that come by no socket, for [`crate::fuzzing`].
+    pub(crate) async fn serve_stream(&self, stream: Box<dyn Stream>) {
+        let Some(seat) = self.0.connections.admit() else { return };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
+        let opened = Opened { transport: Transport::Stream(stream), direct: None, certificate: None };
+        self.serve_opened(std::future::ready(Ok(opened)), peer, &Door::of_no_socket(), seat).await
+    }
+
+    /// `opening` does the handshakes, if there are any.
     async fn serve_opened(
-        self,
-        opening: impl Future<Output = io::Result<(Transport, Option<OwnedWriteHalf>)>>,
+        &self,
+        opening: impl Future<Output = io::Result<Opened>>,
         peer: SocketAddr,
-        listener: Arc<str>,
+        door: &Door,
         seat: Seat,
     ) {
         let limits = &self.limits().connections;
         let time = Duration::from_millis(limits.connection_timeout_ms);
         let max_packet = limits.max_payload_size;
         let opened = timeout(time, async {
-            let (mut transport, direct) = opening.await?;
-            let first = read_connect(&mut transport, max_packet).await;
-            io::Result::Ok((transport, direct, first))
+            let mut opened = opening.await?;
+            let first = read_connect(&mut opened.transport, max_packet).await;
+            io::Result::Ok((opened, first))
         });
-        let (transport, direct, first) = match opened.await {
+        let (Opened { transport, direct, certificate }, first) = match opened.await {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return self.log_refused(&peer, &error.to_string()),
             Err(_) => return self.log_refused(&peer, "no CONNECT within the connection timeout"),
@@ -110,9 +112,26 @@ impl Bus {
             Err(NoConnect::Io(error)) => return self.log_refused(&peer, &error.to_string()),
             Err(NoConnect::Refused(refusal)) => return self.refuse(transport, &peer, &refusal).await,
         };
-        let control = Arc::new(Control::new(peer, &listener, direct));
+        if let Err(refusal) = self.precheck(&connect) {
+            return self.refuse(transport, &peer, &refusal).await;
+        }
+        let claims = Claims {
+            user: connect.user.as_deref(),
+            password: connect.password.as_deref(),
+            certificate: certificate.as_deref(),
+            address: peer.ip(),
+            exposed: door.exposed,
+        };
+        let known = match self.login(&claims).await {
+            Ok(known) => known,
+            Err(denied) => {
+                let refusal = Refusal::new(&connect, denied.reason, denied.text);
+                return self.refuse(transport, &peer, &refusal).await;
+            }
+        };
+        let control = Arc::new(Control::new(peer, &door.name, direct));
         let mut batch = Batch::new();
-        let admitted = match self.connect(connect, &control, &mut batch) {
+        let admitted = match self.connect(connect, known, &control, &mut batch) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 batch.flush();
@@ -127,16 +146,8 @@ impl Bus {
         batch.flush();
         let client = Client::new(self.clone(), admitted, Arc::clone(&control));
         let connection =
-            Connection { bus: self, client, control, transport, partial: Vec::new(), unsent: Vec::new(), _seat: seat };
+            Connection { bus: self.clone(), client, control, transport, partial: Vec::new(), unsent: Vec::new(), _seat: seat };
         tokio::spawn(connection.run(rest));
-    }
-
-    /// Serves bytes that come by no socket, for [`crate::fuzzing`].
-    pub(crate) async fn serve_stream(&self, stream: Box<dyn Stream>) {
-        let Some(seat) = self.0.connections.admit() else { return };
-        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
-        let opening = std::future::ready(Ok((Transport::Stream(stream), None)));
-        self.clone().serve_opened(opening, peer, "stream".into(), seat).await
     }
 
     fn log_refused(&self, peer: &SocketAddr, why: &str) {
@@ -156,22 +167,49 @@ impl Bus {
     }
 }
 
-/// Does the WebSocket handshake, if that is what the listener speaks.
-async fn open(
-    socket: TcpStream,
-    how: settings::Transport,
-    max_packet: u32,
-) -> io::Result<(Transport, Option<OwnedWriteHalf>)> {
-    match how {
-        settings::Transport::Tcp => {
-            let (read, write) = socket.into_split();
-            Ok((Transport::Tcp(read), Some(write)))
+/// A connection that MQTT can be spoken on.
+struct Opened {
+    transport: Transport,
+    /// The writing half of plain TCP.
+    direct: Option<OwnedWriteHalf>,
+    /// The user whose certificate the client has shown, where that counts.
+    certificate: Option<String>,
+}
+
+impl Bus {
+    /// Does the handshakes of what the listener speaks: TLS, WebSocket, both, or
+    /// none.
+    async fn open(&self, socket: TcpStream, door: &Door, max_packet: u32) -> io::Result<Opened> {
+        if !door.tls {
+            if door.transport == settings::Transport::Tcp {
+                let (read, write) = socket.into_split();
+                return Ok(Opened { transport: Transport::Tcp(read), direct: Some(write), certificate: None });
+            }
+            return Ok(Opened { transport: framed(socket, door, max_packet).await?, direct: None, certificate: None });
         }
-        settings::Transport::Ws => {
-            let stream = websocket::accept(socket, max_packet as usize).await.map_err(io::Error::other)?;
-            Ok((Transport::Stream(Box::new(stream)), None))
-        }
+        let trust = self.current_trust().trust;
+        // A listener with TLS is never without, whatever has gone wrong.
+        let handshakes = trust.tls(&door.name).ok_or_else(|| io::Error::other("the listener has no certificate"))?;
+        let stream = handshakes.acceptor.accept(socket).await.map_err(|error| {
+            self.stats().tls_failed.add(1);
+            io::Error::other(format!("TLS handshake: {error}"))
+        })?;
+        let certificate = handshakes.user(stream.get_ref().1);
+        Ok(Opened { transport: framed(stream, door, max_packet).await?, direct: None, certificate })
     }
+}
+
+async fn framed<S>(stream: S, door: &Door, max_packet: u32) -> io::Result<Transport>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    Ok(match door.transport {
+        settings::Transport::Tcp => Transport::Stream(Box::new(stream)),
+        settings::Transport::Ws => {
+            let stream = websocket::accept(stream, max_packet as usize).await.map_err(io::Error::other)?;
+            Transport::Stream(Box::new(stream))
+        }
+    })
 }
 
 enum NoConnect {
@@ -207,7 +245,7 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
 impl Connection {
     async fn run(mut self, rest: Vec<u8>) {
         let mut batch = Batch::new();
-        let mut end = match self.received(&rest, &mut batch) {
+        let mut end = match self.client.renew().and_then(|()| self.received(&rest, &mut batch)) {
             Ok(()) => None,
             Err(stop) => Some(End::Stop(stop)),
         };
@@ -235,6 +273,9 @@ impl Connection {
             && let Some(farewell) = self.control.take_farewell()
         {
             return Poll::Ready(ControlFlow::Break(End::Farewell(farewell)));
+        }
+        if let Err(stop) = self.client.renew() {
+            return Poll::Ready(ControlFlow::Break(End::Stop(stop)));
         }
         if self.control.write_wanted.load(Ordering::Acquire)
             && let Poll::Ready(Err(error)) = self.poll_write(cx)
@@ -345,7 +386,9 @@ impl Connection {
                 (gone, None)
             }
             End::Stop(Stop::Error { reason, text }) => {
-                bus.stats().protocol_errors.add(1);
+                if reason != Reason::AdministrativeAction {
+                    bus.stats().protocol_errors.add(1);
+                }
                 (Gone::Broken, Some(Farewell { reason, text: Some(text), unsent: Vec::new() }))
             }
             End::Farewell(farewell) => (Gone::Broken, Some(farewell)),

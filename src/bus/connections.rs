@@ -60,6 +60,19 @@ impl Connections {
     }
 }
 
+impl Connections {
+    /// Ends connections whose token has expired; gives back how many.
+    pub fn end_expired(&self, now: u64) -> u64 {
+        let mut ended = 0;
+        for control in self.established.lock().values().filter(|control| control.is_over(now)) {
+            ended += u64::from(!control.is_ending());
+            let text = Some("the token that the client logged in with has expired".to_owned());
+            control.end(Farewell { reason: Reason::MaximumConnectTime, text, unsent: Vec::new() });
+        }
+        ended
+    }
+}
+
 impl Seat {
     /// The connection is established: it can be found from now on.
     pub fn establish(&mut self, control: &Arc<Control>) {

@@ -9,8 +9,10 @@ use rand::distr::Alphanumeric;
 use crate::mqtt::{Connack, Connect, Reason, Version};
 
 use super::Bus;
+use super::access::Account;
 use super::batch::Batch;
 use super::link::{Control, Link, OutgoingAliases};
+use super::login::Known;
 use super::session::Session;
 use super::sessions::Attach;
 use super::will::Will;
@@ -28,6 +30,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    pub fn new(connect: &Connect, reason: Reason, text: impl Into<String>) -> Refusal {
+        let Connect { version, maximum_packet_size, .. } = *connect;
+        Refusal { version, reason, text: text.into(), maximum_packet_size }
+    }
+
     /// The CONNACK that says so; without words where they would make it larger
     /// than the client takes [MQTT-3.2.2-19], and none where nothing is small
     /// enough.
@@ -44,6 +51,10 @@ impl Refusal {
 /// A client that has been let in.
 pub struct Admitted {
     pub session: Arc<Session>,
+    /// Who it is by this login.
+    pub account: Arc<Account>,
+    /// Of the trust that has let it in.
+    pub generation: u64,
     pub version: Version,
     pub quiet: bool,
     /// Largest packet that the client takes, in bytes.
@@ -51,27 +62,34 @@ pub struct Admitted {
 }
 
 impl Bus {
-    /// Lets a client in, or says why not.
+    /// Refuses what can be refused before it is known who the client is.
+    pub(super) fn precheck(&self, connect: &Connect) -> Result<(), Refusal> {
+        if self.is_stopping() {
+            return Err(Refusal::new(connect, Reason::ServerUnavailable, "the server is shutting down"));
+        }
+        if connect.authentication_method.is_some() {
+            let text = "no enhanced authentication is offered";
+            return Err(Refusal::new(connect, Reason::BadAuthenticationMethod, text));
+        }
+        Ok(())
+    }
+
+    /// Lets in a client that is known, or says why not.
     pub(super) fn connect(
         &self,
         connect: Connect,
+        known: Known,
         control: &Arc<Control>,
         batch: &mut Batch,
     ) -> Result<Admitted, Refusal> {
         let version = connect.version;
         let maximum_packet_size = connect.maximum_packet_size;
         let refuse = |reason, text: &str| Refusal { version, reason, text: text.into(), maximum_packet_size };
+        let Known { account, generation, ends_at } = known;
         if self.is_stopping() {
+            // Since the login began.
             return Err(refuse(Reason::ServerUnavailable, "the server is shutting down"));
         }
-        if connect.authentication_method.is_some() {
-            return Err(refuse(Reason::BadAuthenticationMethod, "no enhanced authentication is offered"));
-        }
-        let account = self
-            .0
-            .accounts
-            .login(connect.user.as_deref(), connect.password.as_deref())
-            .map_err(|reason| refuse(reason, "unknown user or wrong password"))?;
         let assigned = connect.client_id.is_empty();
         if assigned && version == Version::V311 && !connect.clean_start {
             let text = "a session that is kept needs a client id";
@@ -95,6 +113,7 @@ impl Bus {
             _ => connect.keep_alive,
         };
         control.silence_limit.store(keep_alive as u64 * 1500, Ordering::Relaxed);
+        control.ends_at.store(ends_at, Ordering::Relaxed);
         let told = |differs: bool, value: u32| differs.then_some(value);
         let connack = Connack {
             session_expiry: told(connect.session_expiry > max_expiry, max_expiry),
@@ -126,7 +145,7 @@ impl Bus {
         };
         let attach = Attach {
             id,
-            account,
+            account: Arc::clone(&account),
             clean_start: connect.clean_start,
             expiry_s: connect.session_expiry,
             will: connect.will.map(|will| Box::new(Will::from(will))),
@@ -136,7 +155,7 @@ impl Bus {
         let session = self
             .attach(attach, batch)
             .map_err(|reason| refuse(reason, "the client id belongs to another user's session"))?;
-        Ok(Admitted { session, version, quiet, maximum_packet_size })
+        Ok(Admitted { session, account, generation, version, quiet, maximum_packet_size })
     }
 }
 

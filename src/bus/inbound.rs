@@ -8,6 +8,7 @@ use crate::mqtt::{
 };
 
 use super::Bus;
+use super::access::Account;
 use super::batch::Batch;
 use super::clock;
 use super::handshake::{Admitted, fitting};
@@ -24,6 +25,10 @@ pub struct Client {
     bus: Bus,
     pub session: Arc<Session>,
     control: Arc<Control>,
+    /// Who it is; the session's is who it was when that began.
+    account: Arc<Account>,
+    /// Of the trust that `account` is from.
+    generation: u64,
     pub version: Version,
     /// It wants no reason strings [MQTT-3.1.2-29].
     quiet: bool,
@@ -56,8 +61,24 @@ fn stop(reason: Reason, text: impl Into<String>) -> Stop {
 impl Client {
     pub fn new(bus: Bus, admitted: Admitted, control: Arc<Control>) -> Client {
         let rate = Rate::new(bus.limits().connections.max_publish_rate);
-        let Admitted { session, version, quiet, maximum_packet_size } = admitted;
-        Client { bus, session, control, version, quiet, maximum_packet_size, aliases: Vec::new(), rate }
+        let Admitted { session, account, generation, version, quiet, maximum_packet_size } = admitted;
+        let aliases = Vec::new();
+        Client { bus, session, control, account, generation, version, quiet, maximum_packet_size, aliases, rate }
+    }
+
+    /// Goes by the rules that hold by now.
+    ///
+    /// # Errors
+    /// The user is gone.
+    pub fn renew(&mut self) -> Result<(), Stop> {
+        if self.generation == self.bus.generation() {
+            return Ok(());
+        }
+        let (generation, account) = self.bus.renewed(&self.account);
+        let gone = || stop(Reason::AdministrativeAction, "the user has been removed");
+        self.account = account.ok_or_else(gone)?;
+        self.generation = generation;
+        Ok(())
     }
 
     /// Handles one packet.
@@ -169,7 +190,7 @@ impl Client {
     fn accept(&self, topic: &str, publish: &Publish<'_>, batch: &mut Batch) -> Reason {
         let inner = &self.bus.0;
         // Topics that begin with `$` are the server's own (section 4.7.2).
-        if topic.starts_with('$') || !self.session.account.may_publish(topic, &self.session.id) {
+        if topic.starts_with('$') || !self.account.may_publish(topic, &self.session.id) {
             inner.common.stats.denied_publish.add(1);
             self.bus.log_denial(&self.session, "publish", topic);
             return self.bus.denied();
@@ -246,7 +267,7 @@ impl Client {
     }
 
     fn subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch) -> Result<(), Stop> {
-        let (reasons, retained) = self.bus.subscribe(&self.session, subscribe);
+        let (reasons, retained) = self.bus.subscribe(&self.session, &self.account, subscribe);
         let denied = reasons.contains(&Reason::NotAuthorized) && !self.quiet;
         let text = denied.then_some("the topic rules of this user do not allow it");
         self.answer_fitting(batch, text, |wire, text| {

@@ -28,6 +28,8 @@ pub struct Control {
     pub last_heard: AtomicU64,
     /// Silence after which the peer is given up, in ms; 0: never.
     pub silence_limit: AtomicU64,
+    /// When what the client logged in with ends, [`clock::now_ms`]; 0: never.
+    pub ends_at: AtomicU64,
     farewell: Mutex<Option<Farewell>>,
     ending: AtomicBool,
 }
@@ -50,6 +52,7 @@ impl Control {
             write_wanted: AtomicBool::new(false),
             last_heard: AtomicU64::new(clock::now_ms()),
             silence_limit: AtomicU64::new(0),
+            ends_at: AtomicU64::new(0),
             farewell: Mutex::new(None),
             ending: AtomicBool::new(false),
         }
@@ -76,6 +79,11 @@ impl Control {
     pub fn want_write(&self) {
         self.write_wanted.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    pub fn is_over(&self, now: u64) -> bool {
+        let ends_at = self.ends_at.load(Ordering::Relaxed);
+        ends_at != 0 && now >= ends_at
     }
 
     pub fn silent_too_long(&self, now: u64) -> bool {

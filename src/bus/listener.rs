@@ -13,7 +13,7 @@ use crate::mqtt::Reason;
 use super::Bus;
 use super::clock;
 use super::link::Farewell;
-use super::settings::Transport;
+use super::settings::{self, Transport};
 
 /// A listener that has its address.
 #[derive(Clone, Debug)]
@@ -21,8 +21,35 @@ pub struct Bound {
     /// Its name in the settings.
     pub name: String,
     pub transport: Transport,
+    /// With TLS around it.
+    pub tls: bool,
     /// The real one, where the settings say port 0.
     pub address: SocketAddr,
+}
+
+/// What all connections of one listener have in common.
+pub struct Door {
+    pub name: Box<str>,
+    pub transport: Transport,
+    pub tls: bool,
+    /// See [`settings::Listener::is_exposed`].
+    pub exposed: bool,
+}
+
+impl Door {
+    /// For bytes that come by no socket.
+    pub fn of_no_socket() -> Door {
+        Door { name: "stream".into(), transport: Transport::Tcp, tls: false, exposed: false }
+    }
+
+    fn new(name: &str, listener: &settings::Listener) -> Door {
+        Door {
+            name: name.into(),
+            transport: listener.transport,
+            tls: listener.tls.cert.is_some(),
+            exposed: listener.is_exposed(),
+        }
+    }
 }
 
 /// A listener that can't be opened.
@@ -52,17 +79,20 @@ impl Bus {
             let failed = |error| ListenError { bus: self.id().into(), name: name.clone(), address, error };
             let socket = TcpListener::bind(address).await.map_err(failed)?;
             let address = socket.local_addr().map_err(failed)?;
-            opened.push((socket, Bound { name: name.clone(), transport: listener.transport, address }));
+            let door = Door::new(name, listener);
+            let bound = Bound { name: name.clone(), transport: listener.transport, tls: door.tls, address };
+            opened.push((socket, Arc::new(door), bound));
         }
-        let (sockets, bound): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
-        for (socket, bound) in sockets.into_iter().zip(&bound) {
-            vital.spawn(self.clone().accept(socket, bound.name.as_str().into(), bound.transport));
+        let mut bound = Vec::new();
+        for (socket, door, listener) in opened {
+            vital.spawn(self.clone().accept(socket, door));
+            bound.push(listener);
         }
         vital.spawn(self.clone().keep_time());
         Ok(bound)
     }
 
-    async fn accept(self, socket: TcpListener, name: Arc<str>, how: Transport) {
+    async fn accept(self, socket: TcpListener, door: Arc<Door>) {
         let stopped = self.0.stopped.notified();
         tokio::pin!(stopped);
         stopped.as_mut().enable();
@@ -76,7 +106,7 @@ impl Bus {
                     self.stats().connections.add(1);
                     match self.0.connections.admit() {
                         Some(seat) => {
-                            tokio::spawn(self.clone().serve_connection(stream, peer, Arc::clone(&name), how, seat));
+                            tokio::spawn(self.clone().serve_connection(stream, peer, Arc::clone(&door), seat));
                         }
                         None => {
                             self.stats().refused.add(1);
@@ -85,7 +115,7 @@ impl Bus {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(bus = self.id(), listener = &*name, "can't accept a connection: {error}");
+                    tracing::error!(bus = self.id(), listener = &*door.name, "can't accept a connection: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

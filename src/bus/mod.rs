@@ -5,7 +5,7 @@
 //! retained messages, to the mailbox or the work queues of its topic, and to
 //! the topic engine for everybody else who subscribed to it.
 
-/// Who may do what.
+/// Users and their topic rules.
 pub(crate) mod access;
 /// What one read of a socket leaves to be written.
 mod batch;
@@ -17,7 +17,9 @@ mod common;
 mod connection;
 /// All connections: limits, keep-alive, the end.
 mod connections;
-/// CONNECT: who it is and what session it gets.
+/// Failed logins by address.
+mod failures;
+/// CONNECT: what the client is told and what session it gets.
 mod handshake;
 /// How others are called for a topic.
 mod hook;
@@ -27,10 +29,16 @@ mod inbound;
 mod link;
 /// Sockets that accept.
 mod listener;
+/// Who a client is.
+mod login;
 /// Messages.
 mod message;
 /// What goes out to one client.
 mod outbound;
+/// Passwords and their hashes.
+mod password;
+/// Topic patterns of access rules.
+mod pattern;
 /// The way of a published message.
 mod publish;
 /// One work queue.
@@ -59,6 +67,10 @@ mod subscribe;
 mod sweep;
 /// `$SYS` topics.
 mod sys;
+/// The files and the client certificates of a listener with TLS.
+mod tls;
+/// JSON Web Tokens.
+mod token;
 /// The topic engine.
 mod topics;
 /// The bytes of a connection, whatever carries them.
@@ -67,34 +79,50 @@ mod transport;
 mod tree;
 /// A trie over the levels of topics and filters.
 mod trie;
+/// Whom a bus trusts, read and replaced as a whole.
+mod trust;
+/// Users in a file.
+mod users_file;
+/// Logins that were right a short while ago.
+mod verified;
 /// MQTT in WebSocket frames.
 pub(crate) mod websocket;
 /// Wills.
 mod will;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use ahash::AHashMap;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
+pub use access::is_user_name;
 pub use batch::{Batch, allow_putting_off, flush_put_off};
 pub use clock::now_ms;
 pub use hook::{Hook, Inbound, Undeliverable};
 pub use listener::{Bound, ListenError};
 pub use message::{Message, Publication};
+pub use password::{HashError, check_stored, hash as hash_password, is_hash};
+pub(crate) use pattern::check_pattern;
 pub use publish::Published;
 pub use queue::QueueInfo;
 pub use rumqttd_hub::HubError;
 #[doc(hidden)]
 pub use rumqttd_hub::{Delivery, Hub};
-pub use settings::{Connections, Engine, Listener, Queues, Sessions, Settings, Topics, Transport, User};
+pub use settings::{
+    Algorithm, ClientAuth, Connections, Engine, Jwt, Listener, Login, Queues, SAMPLE_PASSWORDS, Sessions, Settings,
+    Tls, Topics, Transport, User,
+};
 pub use stats::{Counter, Stats};
+pub(crate) use tls::roots;
+#[doc(hidden)]
+pub use token::{TokenError, Tokens};
 #[doc(hidden)]
 pub use tree::FilterTree;
+pub use trust::{FileError, Trust};
+pub use users_file::{FileUser, UsersFile};
 
-use access::Accounts;
 use common::Common;
 use message::Message as Kept;
 use retained::Retained;
@@ -107,7 +135,11 @@ pub struct Bus(Arc<Inner>);
 
 struct Inner {
     common: Arc<Common>,
-    accounts: Accounts,
+    /// Replaced on a reload, with `generation` counted up. Locked for a moment
+    /// only, and not for messages.
+    trust: RwLock<Arc<Trust>>,
+    generation: AtomicU64,
+    desk: login::Desk,
     connections: Arc<connections::Connections>,
     sessions: sessions::SessionTable,
     queues: queues::Queues,
@@ -143,7 +175,8 @@ impl Hooks {
 }
 
 impl Bus {
-    /// A bus that nobody can reach yet; see [`Bus::listen`].
+    /// A bus that nobody can reach yet, see [`Bus::listen`], and that lets nobody
+    /// in yet, see [`Bus::trust`].
     ///
     /// # Errors
     /// The topic engine does not start.
@@ -154,7 +187,9 @@ impl Bus {
             Engine::Rumqttd => Box::new(rumqttd_topics::RumqttdTopics::start(id, &settings.topics)?),
         };
         Ok(Bus(Arc::new(Inner {
-            accounts: Accounts::new(&settings),
+            trust: RwLock::new(Arc::new(Trust::nobody())),
+            generation: AtomicU64::new(0),
+            desk: login::Desk::new(&settings.login),
             connections: connections::Connections::new(settings.connections.max_connections),
             sessions: sessions::SessionTable::default(),
             queues: queues::Queues::default(),

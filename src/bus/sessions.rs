@@ -103,7 +103,7 @@ impl Bus {
         let session = match table.by_id.entry(Arc::clone(&attach.id)) {
             Entry::Occupied(mut entry) => {
                 let old = Arc::clone(entry.get());
-                if old.account.name != attach.account.name {
+                if !old.account.is_same_user(&attach.account) {
                     return Err(Reason::NotAuthorized);
                 }
                 back = self.take_over(&old);
@@ -349,12 +349,15 @@ impl Bus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::{Hooks, Settings};
+    use crate::bus::login::Known;
+    use crate::bus::{Hooks, Settings, Trust, User};
     use crate::mqtt::{Connect, next_frame};
 
     #[test]
     fn a_client_that_comes_and_goes_leaves_one_entry_among_those_away() {
         let bus = Bus::new("b", Settings::sample_frontend(), Hooks::default()).expect("a bus");
+        let usual = User::recommended_on_frontend();
+        bus.trust(Trust::load(bus.settings(), &usual).expect("no files"));
         // Session expiry 60 s.
         let connect = b"\x10\x25\0\x04MQTT\x05\xc0\0\0\x05\x11\0\0\0\x3c\0\x01c\0\x08frontend\0\x06abc123";
         let mut batch = Batch::new();
@@ -362,7 +365,9 @@ mod tests {
             let frame = next_frame(connect, 100).expect("well formed").expect("whole");
             let connect = Connect::decode(&frame).expect("well formed");
             let control = Arc::new(Control::new(([127, 0, 0, 1], 1).into(), "t", None));
-            let Ok(admitted) = bus.connect(connect, &control, &mut batch) else { panic!("let in") };
+            let account = bus.current_trust().trust.accounts.get("frontend").map(Arc::clone).expect("a user");
+            let known = Known { account, generation: 1, ends_at: 0 };
+            let Ok(admitted) = bus.connect(connect, known, &control, &mut batch) else { panic!("let in") };
             assert_eq!((bus.sessions_away(), bus.0.sessions.away.lock().len()), (0, 0));
             bus.detach(&admitted.session, &control, Gone::Broken, &mut batch);
             assert_eq!((bus.sessions_away(), bus.0.sessions.away.lock().len()), (1, 1));

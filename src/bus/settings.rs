@@ -3,7 +3,9 @@
 //! Names that rumqttd's own configuration has are kept where they mean the same.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,11 @@ pub struct Settings {
     pub reveal_denials: bool,
     pub listeners: BTreeMap<String, Listener>,
     pub users: BTreeMap<String, User>,
+    /// A file with further users and the hashes of their passwords, which the
+    /// command `skep user` keeps.
+    pub users_file: Option<PathBuf>,
+    pub login: Login,
+    pub jwt: Jwt,
     pub connections: Connections,
     pub sessions: Sessions,
     pub queues: Queues,
@@ -39,6 +46,108 @@ pub struct Listener {
     /// loopback address.
     #[serde(default)]
     pub allow_insecure: bool,
+    #[serde(default)]
+    pub tls: Tls,
+}
+
+impl Listener {
+    /// One without TLS, and without leave to be insecure.
+    pub fn new(listen: SocketAddr, transport: Transport) -> Listener {
+        Listener { listen, transport, allow_insecure: false, tls: Tls::default() }
+    }
+
+    /// Whether other machines can reach it, and it does not accept what is safe
+    /// on one machine only.
+    pub fn is_exposed(&self) -> bool {
+        // An IPv4 address in IPv6 clothes is the IPv4 address.
+        !self.allow_insecure && !self.listen.ip().to_canonical().is_loopback()
+    }
+}
+
+/// TLS 1.2 and 1.3 on a listener. Files are PEM, and read again on a reload.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate and its chain, the certificate first. Unset: no TLS.
+    pub cert: Option<PathBuf>,
+    /// The certificate's private key.
+    pub key: Option<PathBuf>,
+    /// Certificates of those who sign certificates of clients.
+    pub client_ca: Option<PathBuf>,
+    pub client_auth: ClientAuth,
+    /// The common name in a client's certificate is its user name, and no
+    /// password is asked for then.
+    pub user_from_cn: bool,
+}
+
+/// Whether a client has to show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// It is not asked for one.
+    #[default]
+    None,
+    /// It is asked; one that it shows has to be good.
+    Optional,
+    /// Without a good one the handshake fails.
+    Required,
+}
+
+/// How logins are checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Login {
+    /// Password hashes computed at once, which take 19 MiB each unless made
+    /// otherwise; as many tokens are checked at once.
+    pub max_checks: usize,
+    /// How long a password that was right needs no hash to be right again, in
+    /// s; 0: every login is hashed.
+    pub cache_s: u64,
+    /// Logins remembered for that.
+    pub max_cached: usize,
+    /// Failed logins of one address (of a /64 with IPv6) within
+    /// `failure_window_s`, past which it is refused unseen until the window is
+    /// over; 0 is no limit.
+    pub max_failures: u32,
+    /// In s.
+    pub failure_window_s: u64,
+    /// Addresses whose failures are counted; past it the oldest are forgotten.
+    pub max_failure_addresses: usize,
+}
+
+/// JSON Web Tokens in place of passwords: which are taken, and what they allow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jwt {
+    /// A key: PEM of a public key, or for HS256 the secret as it is.
+    pub key_file: Option<PathBuf>,
+    /// A set of keys (JWKS), in place of one.
+    pub jwks_file: Option<PathBuf>,
+    /// What the key is for; of a set, whose keys say it themselves, which of
+    /// them are taken.
+    pub algorithm: Option<Algorithm>,
+    /// The `iss` that a token has to have.
+    pub issuer: Option<String>,
+    /// The `aud` that a token has to have; unset, one that has any is refused.
+    pub audience: Option<String>,
+    /// How far clocks may differ, in s.
+    pub leeway_s: u64,
+    /// The claim with the name of the user.
+    pub user_claim: String,
+    /// The claim with the topic rules: an object with the lists `publish` and
+    /// `subscribe`.
+    pub rules_claim: String,
+    /// The user of this bus whose rules hold for tokens that have none. Unset:
+    /// they are refused.
+    pub rules_from: Option<String>,
+}
+
+/// Signatures that are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    HS256,
+    RS256,
+    ES256,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,9 +162,11 @@ pub enum Transport {
 /// A user, and what it may do. In the patterns `%c` stands for the client id
 /// and `%u` for the user name, each as a whole level. One with a `!` before it
 /// takes back what others allow.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
+    /// As it is, or an argon2 hash of it (`$argon2id$…`); empty: the user logs
+    /// in with a certificate only.
     pub password: String,
     /// Topic filters that topics of a PUBLISH must match.
     #[serde(default)]
@@ -65,13 +176,40 @@ pub struct User {
     pub subscribe: Vec<String>,
 }
 
+impl User {
+    /// The recommended rules on a backend, without a password.
+    pub fn recommended_on_backend() -> User {
+        User {
+            password: String::new(),
+            publish: strings(["req/#", "msg/#", "res/#", "log/#", "priv/#"]),
+            subscribe: strings(["req/#", "msg/#", "res/#", "log/#", "priv/%c/#"]),
+        }
+    }
+
+    /// The recommended rules of an end user on a frontend, without a password.
+    pub fn recommended_on_frontend() -> User {
+        User { password: String::new(), publish: strings(["req/#"]), subscribe: strings(["msg/#", "priv/%c"]) }
+    }
+}
+
+/// Tells no password.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("publish", &self.publish)
+            .field("subscribe", &self.subscribe)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Limits on connections and on what one connection may do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Connections {
     /// Connections at once, those that have not yet sent CONNECT included.
     pub max_connections: usize,
-    /// Time for the WebSocket handshake and CONNECT together, in ms.
+    /// Time for the TLS and WebSocket handshakes and CONNECT together, and as
+    /// much for the login to be checked, in ms.
     pub connection_timeout_ms: u64,
     /// Largest packet taken from a client, in bytes, header included.
     pub max_payload_size: u32,
@@ -162,10 +300,42 @@ impl Default for Settings {
             reveal_denials: true,
             listeners: BTreeMap::new(),
             users: BTreeMap::new(),
+            users_file: None,
+            login: Login::default(),
+            jwt: Jwt::default(),
             connections: Connections::default(),
             sessions: Sessions::default(),
             queues: Queues::default(),
             topics: Topics::default(),
+        }
+    }
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Login {
+            max_checks: 4,
+            cache_s: 300,
+            max_cached: 10_000,
+            max_failures: 20,
+            failure_window_s: 60,
+            max_failure_addresses: 10_000,
+        }
+    }
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Jwt {
+            key_file: None,
+            jwks_file: None,
+            algorithm: None,
+            issuer: None,
+            audience: None,
+            leeway_s: 10,
+            user_claim: "sub".into(),
+            rules_claim: "skep".into(),
+            rules_from: None,
         }
     }
 }
@@ -218,14 +388,13 @@ impl Default for Topics {
     }
 }
 
+/// The passwords of the sample users, which everybody can read.
+pub const SAMPLE_PASSWORDS: [&str; 3] = ["def456", "abc123", "ghi789"];
+
 impl Settings {
     /// The backend as the sample has it: workers on 127.0.0.1:1883.
     pub fn sample_backend() -> Settings {
-        let backend = User {
-            password: "def456".into(),
-            publish: strings(["req/#", "msg/#", "res/#", "log/#", "priv/#"]),
-            subscribe: strings(["req/#", "msg/#", "res/#", "log/#", "priv/%c/#"]),
-        };
+        let backend = User { password: SAMPLE_PASSWORDS[0].into(), ..User::recommended_on_backend() };
         Settings {
             role: "backend".into(),
             listeners: [listener("tcp", 1883, Transport::Tcp)].into(),
@@ -237,10 +406,12 @@ impl Settings {
     /// The frontend as the sample has it: clients on 127.0.0.1:11883, and over
     /// WebSocket on 127.0.0.1:18080; packets up to 256 KiB.
     pub fn sample_frontend() -> Settings {
-        let frontend =
-            User { password: "abc123".into(), publish: strings(["req/#"]), subscribe: strings(["msg/#", "priv/%c"]) };
-        let router =
-            User { password: "ghi789".into(), publish: strings(["msg/#", "priv/#"]), subscribe: strings(["req/#"]) };
+        let frontend = User { password: SAMPLE_PASSWORDS[1].into(), ..User::recommended_on_frontend() };
+        let router = User {
+            password: SAMPLE_PASSWORDS[2].into(),
+            publish: strings(["msg/#", "priv/#"]),
+            subscribe: strings(["req/#"]),
+        };
         Settings {
             role: "frontend".into(),
             listeners: [listener("tcp", 11883, Transport::Tcp), listener("ws", 18080, Transport::Ws)].into(),
@@ -262,5 +433,5 @@ fn strings<const N: usize>(of: [&str; N]) -> Vec<String> {
 
 fn listener(name: &str, port: u16, transport: Transport) -> (String, Listener) {
     let listen = SocketAddr::from(([127, 0, 0, 1], port));
-    (name.into(), Listener { listen, transport, allow_insecure: false })
+    (name.into(), Listener::new(listen, transport))
 }

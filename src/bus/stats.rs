@@ -26,6 +26,14 @@ pub struct Stats {
     pub clients: Counter,
     /// Connections turned away at the limit, or for a failed CONNECT.
     pub refused: Counter,
+    /// TLS handshakes that came to nothing.
+    pub tls_failed: Counter,
+    /// Logins refused: unknown users, wrong passwords, tokens that are not taken.
+    pub logins_failed: Counter,
+    /// Logins refused unseen, as too many of their address had failed.
+    pub logins_limited: Counter,
+    /// Connections ended because the token of their login had expired.
+    pub tokens_expired: Counter,
     pub messages_in: Counter,
     pub messages_out: Counter,
     pub bytes_in: Counter,

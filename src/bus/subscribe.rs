@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::mqtt::{self, Reason, RetainHandling, Subscribe, SubscribeFilter};
 
 use super::Bus;
+use super::access::Account;
 use super::batch::Batch;
 use super::outbound::Grant;
 use super::queue::{GivenUp, Queue};
@@ -64,6 +65,7 @@ impl Bus {
     pub(super) fn subscribe(
         &self,
         session: &Arc<Session>,
+        account: &Account,
         subscribe: &Subscribe<'_>,
     ) -> (Vec<Reason>, Vec<(String, Grant)>) {
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
@@ -75,7 +77,7 @@ impl Bus {
                 retain_as_published: wanted.options.retain_as_published,
                 subscription_id: subscribe.subscription_id.unwrap_or(0),
             };
-            match self.subscribe_one(session, wanted, grant) {
+            match self.subscribe_one(session, account, wanted, grant) {
                 Ok(send_retained) => {
                     reasons.push(granted(grant.qos));
                     if send_retained {
@@ -92,11 +94,12 @@ impl Bus {
     fn subscribe_one(
         &self,
         session: &Arc<Session>,
+        account: &Account,
         wanted: &SubscribeFilter<'_>,
         grant: Grant,
     ) -> Result<bool, Reason> {
         let place = Place::of(wanted.filter, &session.id)?;
-        if !session.account.may_subscribe(place.filter(wanted.filter), &session.id) {
+        if !account.may_subscribe(place.filter(wanted.filter), &session.id) {
             self.0.common.stats.denied_subscribe.add(1);
             self.log_denial(session, "subscribe", wanted.filter);
             return Err(self.denied());

@@ -28,6 +28,7 @@ impl Bus {
             let now = clock::now_ms();
             let mut batch = Batch::new();
             self.0.connections.end_silent(now);
+            self.stats().tokens_expired.add(self.0.connections.end_expired(now));
             self.expire_sessions(now, &mut batch);
             for (session, will) in self.0.wills.due(now) {
                 self.publish_will(&will, session, &mut batch);
@@ -35,6 +36,7 @@ impl Bus {
             let gone = self.0.queues.sweep(now, &self.limits().queues, &mut batch);
             self.given_up(gone, &mut batch);
             if count.is_multiple_of(SELDOM) {
+                self.0.desk.sweep(now);
                 self.0.retained.write().retain(|message| !message.expired(now));
                 self.publish_sys(&mut batch);
             }

@@ -29,10 +29,16 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
 
-    /// Where to connect: mqtt://HOST:PORT or ws://HOST:PORT/mqtt
+    /// Where to connect: mqtt://HOST:PORT or ws://HOST:PORT/mqtt, with TLS mqtts://
+    /// or wss://
     /// [default: $SKEP_URL, else mqtt://127.0.0.1:11883]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+
+    /// Certificates (PEM) of who signs the bus's, for mqtts:// and wss:// [default:
+    /// $SKEP_CA, else those that the system trusts]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// Who to log in as [default: $SKEP_USER, else the sample user "frontend"]
     #[arg(long, value_name = "USER")]
@@ -112,7 +118,12 @@ pub struct Request {
 fn request(args: &Args) -> anyhow::Result<Request> {
     let url = given(&args.url, "SKEP_URL").unwrap_or_else(|| USUAL_URL.to_owned());
     let user = given(&args.user, "SKEP_USER").unwrap_or_else(|| SAMPLE_USER.to_owned());
-    let options = Options::frontend(&url)?
+    let mut options = Options::frontend(&url)?;
+    let from_variable = || std::env::var_os("SKEP_CA").filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(ca) = args.ca.clone().or_else(from_variable) {
+        options = options.ca_file(ca)?;
+    }
+    let options = options
         .login(&user, &password(args, &user)?)
         .backend_role(&args.role)
         .connect_timeout(args.timeout.min(CONNECT_TIME));
@@ -251,7 +262,7 @@ fn is_level(text: &str) -> bool {
 }
 
 /// At most a day, so that it can be added to any point in time.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected a number of seconds above 0 and up to 86400".to_owned()),

@@ -7,7 +7,8 @@ use super::settings::SettingsArgs;
 
 /// Check the settings, and print those in force and where each comes from
 ///
-/// Listens nowhere and opens nothing. What is printed can be used as a settings
+/// Reads the files that they name (certificates, users, keys), but listens nowhere
+/// and leaves the bindings alone. What is printed can be used as a settings
 /// file, once the passwords are put back.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXIT_STATUS)]
@@ -19,11 +20,15 @@ pub struct Args {
 const EXIT_STATUS: &str = "\
 Exit status:
   0   the settings can be used
-  1   they can't; everything that is wrong is on standard error
+  1   they can't, or a file that they name can't; everything that is wrong is on standard error
   2   the command line can't be understood";
 
 pub fn run(args: &Args) -> ExitCode {
     match args.settings.load() {
+        Ok(effective) if let Err(error) = skep::check_files(&effective.config) => {
+            eprintln!("skep: {error}");
+            ExitCode::FAILURE
+        }
         Ok(effective) => match write!(std::io::stdout().lock(), "{effective}") {
             Ok(()) => ExitCode::SUCCESS,
             // Whoever read the output has seen enough of it.

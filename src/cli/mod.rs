@@ -4,8 +4,10 @@ mod call;
 mod check;
 mod limits;
 mod logging;
+mod reload;
 mod serve;
 mod settings;
+mod user;
 mod welcome;
 
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum Command {
     #[command(after_long_help = serve::EXIT_STATUS)]
     Serve(serve::Args),
     Check(check::Args),
+    Reload(reload::Args),
+    User(user::Args),
     Call(call::Args),
 }
 
@@ -47,6 +51,8 @@ impl Cli {
             None => serve::run(&self.serve),
             Some(Command::Serve(args)) => serve::run(&args),
             Some(Command::Check(args)) => check::run(&args),
+            Some(Command::Reload(args)) => reload::run(&args),
+            Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
         }
     }

@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use skep::config::{Config, Effective};
+use skep::bus::{SAMPLE_PASSWORDS, is_hash};
+use skep::config::{Config, Effective, Origin};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::reload::Answers;
 use super::settings::SettingsArgs;
 use super::{limits, logging, welcome};
 use skep::Skep;
@@ -31,7 +33,9 @@ Exit status:
         or a vital part failed
   2     the command line can't be understood
   130   stopped at once by a second signal, SIGINT
-  143   the same, SIGTERM";
+  143   the same, SIGTERM
+
+SIGHUP has it read users, certificates and topic rules again, see \"skep reload\".";
 
 pub fn run(args: &Args) -> ExitCode {
     let effective = match args.settings.load() {
@@ -51,10 +55,11 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
-    let config = effective.config;
+    let config = effective.config.clone();
     logging::start(&config.log)?;
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
+    warn_of_plain_passwords(&effective);
     let runtime = runtime(config.threads)?;
     let status = runtime.block_on(serve(args, config));
     // A task that doesn't end by itself can't keep the process.
@@ -79,6 +84,7 @@ fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
 async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
     let mut signals = Signals::new()?;
     let about = welcome::About::new(&config);
+    let data = config.data.clone();
     if args.set_aside_bindings {
         match skep::bindings::set_aside(&config.data)? {
             Some(to) => warn!("bindings moved to {}: everybody has to log in again", to.display()),
@@ -87,16 +93,21 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
     }
     let mut skep = tokio::select! {
         started = Skep::start(config) => started?,
-        signal = signals.next() => return Ok(signal.status()),
+        signal = signals.ending() => return Ok(signal.status()),
     };
+    let answers = Answers::new(&data);
     about.print(skep.listeners());
 
-    let failed = tokio::select! {
-        () = skep.failed() => true,
-        signal = signals.next() => {
-            info!(%signal, "stopping: requests under way may finish; a second signal stops at once");
-            false
+    let failed = loop {
+        tokio::select! {
+            () = skep.failed() => break true,
+            asked = signals.next() => if let Asked::End(signal) = asked {
+                info!(%signal, "stopping: requests under way may finish; a second signal stops at once");
+                break false;
+            }
         }
+        // This thread is nobody else's: it may wait for the files.
+        answers.reload(&mut skep, &args.settings);
     };
     if failed {
         error!("stopping: a vital part failed");
@@ -110,35 +121,96 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
             info!("stopped");
             Ok(u8::from(failed))
         }
-        signal = signals.next() => Ok(signal.status()),
+        signal = signals.ending() => Ok(signal.status()),
     }
 }
 
-/// The signals that end the process.
+/// Says which passwords stand in a settings file as they are, but for those of
+/// the sample, which are no secret.
+pub fn warn_of_plain_passwords(effective: &Effective) {
+    for entry in &effective.entries {
+        let is_password =
+            matches!(entry.key.levels(), [_, _, users, _, password] if users == "users" && password == "password");
+        let text = entry.value.as_ref().and_then(|value| value.as_str()).unwrap_or_default();
+        if is_password
+            && let Origin::File { .. } = entry.origin
+            && !is_hash(text)
+            && !SAMPLE_PASSWORDS.contains(&text)
+        {
+            let (key, origin) = (&entry.key, &entry.origin);
+            warn!("{key} ({origin}) can be read there: better its hash (\"skep user hash\"), or a users_file");
+        }
+    }
+}
+
+/// The signals that end the process, and the one that has it read files again.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
+    /// The end of the terminal that it was started from is its end, too.
+    ends_with_terminal: bool,
+}
+
+/// What a signal asks for.
+enum Asked {
+    End(Ending),
+    Reload,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     Interrupt,
     Terminate,
+    Hangup,
 }
 
 impl Signals {
     /// From now on signals no longer end the process by themselves.
     fn new() -> anyhow::Result<Signals> {
         let listen = |kind| signal(kind).context("signals can't be received");
-        Ok(Signals { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        let ends_with_terminal = has_terminal() && !ignores_hangup();
+        Ok(Signals {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+            ends_with_terminal,
+        })
     }
 
-    async fn next(&mut self) -> Ending {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => Ending::Interrupt,
-            _ = self.terminate.recv() => Ending::Terminate,
+            _ = self.interrupt.recv() => Asked::End(Ending::Interrupt),
+            _ = self.terminate.recv() => Asked::End(Ending::Terminate),
+            _ = self.hangup.recv() => match self.ends_with_terminal && !has_terminal() {
+                true => Asked::End(Ending::Hangup),
+                false => Asked::Reload,
+            }
         }
     }
+
+    async fn ending(&mut self) -> Ending {
+        loop {
+            if let Asked::End(ending) = self.next().await {
+                return ending;
+            }
+        }
+    }
+}
+
+/// Whether there is a terminal that the process belongs to.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Whether SIGHUP is ignored, as nohup has it: then the end of the terminal is to
+/// be survived.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    // Signal 1 is bit 0.
+    mask & 1 == 1
 }
 
 impl Ending {
@@ -147,6 +219,7 @@ impl Ending {
         match self {
             Ending::Interrupt => 130,
             Ending::Terminate => 143,
+            Ending::Hangup => 129,
         }
     }
 }
@@ -156,6 +229,7 @@ impl std::fmt::Display for Ending {
         f.write_str(match self {
             Ending::Interrupt => "SIGINT",
             Ending::Terminate => "SIGTERM",
+            Ending::Hangup => "SIGHUP, as its terminal is gone",
         })
     }
 }

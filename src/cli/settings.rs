@@ -58,6 +58,11 @@ impl SettingsArgs {
         sources.load()
     }
 
+    /// Where `--data` says that the data are.
+    pub fn data_option(&self) -> Option<PathBuf> {
+        self.data.as_ref().map(PathBuf::from)
+    }
+
     fn file(&self) -> Option<(PathBuf, Origin)> {
         if let Some(path) = &self.config {
             return Some((path.clone(), Origin::Flag("--config")));

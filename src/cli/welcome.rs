@@ -65,7 +65,8 @@ impl About {
             let _ = writeln!(text, "  {kind:kinds$}  {bus:buses$}  {name:names$}  {url}");
         }
         let _ = writeln!(text, "  bindings are kept in {}", self.data);
-        let first = |kind| listeners.iter().find(|bound| bound.kind == kind);
+        // Who has one without TLS is spared the file with the authority.
+        let first = |kind| listeners.iter().filter(|bound| bound.kind == kind).min_by_key(|bound| bound.tls);
         if let (Some(backend), Some(frontend)) = (first(Kind::Backend), first(Kind::Frontend)) {
             let _ = writeln!(text, "Try it, a worker in one terminal and a call in another:");
             let _ = writeln!(text, "  {}", self.worker(backend));
@@ -93,6 +94,9 @@ impl About {
         }
         if !self.sample_logins.contains(&frontend.bus) {
             call.push_str(" --user USER --password-file FILE");
+        }
+        if frontend.tls {
+            call.push_str(" --ca FILE");
         }
         if self.role != USUAL_ROLE {
             let _ = write!(call, " --role {}", self.role);

@@ -215,7 +215,11 @@ impl Run {
 
     /// One connection, from beginning to end.
     async fn connection(&mut self) -> End {
-        let (mqtt, mut events) = AsyncClient::new(self.options.mqtt(self.receive_maximum), QUEUE);
+        let options = match self.options.mqtt(self.receive_maximum) {
+            Ok(options) => options,
+            Err(why) => return End::Lost(why),
+        };
+        let (mqtt, mut events) = AsyncClient::new(options, QUEUE);
         let mut asked = VecDeque::new();
         loop {
             match events.poll().await {

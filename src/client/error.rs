@@ -1,12 +1,13 @@
 //! What can go wrong with a connection or a call.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::rpc::RpcError;
 
 /// A URL that says no place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{url:?} is not a bus: expected mqtt://host:port or ws://host:port/mqtt (TLS is not supported yet)")]
+#[error("{url:?} is not a bus: expected mqtt://host:port or ws://host:port/mqtt, with TLS mqtts:// or wss://")]
 pub struct UrlError {
     /// What was given, without user and password.
     pub url: String,
@@ -49,6 +50,15 @@ pub enum ConnectError {
     /// [`Client::close`](super::Client::close) was called.
     #[error("closed")]
     Closed,
+}
+
+/// Certificates that can't be used to check whom a connection is with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the file {} {what}", path.display())]
+pub struct CaError {
+    pub path: PathBuf,
+    /// What is wrong, as it reads after the name of the file.
+    pub what: String,
 }
 
 /// Why a call has no result, or a notification is not out.

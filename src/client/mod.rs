@@ -67,6 +67,8 @@ pub(crate) mod rpc;
 mod sessions;
 /// A worker at work.
 mod shift;
+/// Whose certificates are taken.
+mod tls;
 /// What the router asks of those who bind.
 mod token;
 /// URLs of buses.
@@ -75,7 +77,7 @@ mod url;
 mod worker;
 
 pub use caller::Client;
-pub use error::{CallError, ConnectError, UrlError};
+pub use error::{CaError, CallError, ConnectError, UrlError};
 pub use notifications::{Notification, Notifications};
 pub use options::Options;
 pub use request::Request;

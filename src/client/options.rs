@@ -1,16 +1,20 @@
 //! Where to connect, as whom, and what a connection may take.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
 use rand::distr::Alphanumeric;
-use rumqttc::Transport;
 use rumqttc::v5::MqttOptions;
+use rumqttc::{TlsConfiguration, Transport};
+use tokio_rustls::rustls::RootCertStore;
 
-use super::error::{ConnectError, UrlError};
+use super::error::{CaError, ConnectError, UrlError};
 use super::names::is_word;
-use super::url::Url;
+use super::tls;
+use super::url::{Url, UsualPorts};
 
 /// Everything that a connection needs to know.
 ///
@@ -28,6 +32,8 @@ use super::url::Url;
 pub struct Options {
     url: Url,
     login: Option<(String, String)>,
+    /// Who signs the certificates of buses; none: whom the system trusts.
+    ca: Option<Arc<RootCertStore>>,
     client_id: String,
     pub(super) side: Side,
     pub(super) backend_role: String,
@@ -67,27 +73,36 @@ const LARGEST_PACKET: usize = 268_435_455;
 const MAX_UNACKNOWLEDGED: u16 = 1024;
 
 impl Options {
-    /// A frontend: `mqtt://[user:password@]host:port` or `ws://…host:port/mqtt`.
-    /// Without a port, 11883 and 18080. User and password are percent-encoded.
+    /// A frontend: `mqtt://[user:password@]host:port` or `ws://…host:port/mqtt`;
+    /// with TLS `mqtts://` and `wss://`. Without a port, 11883 and 18080, with
+    /// TLS 18883 and 18443. User and password are percent-encoded.
     ///
     /// # Errors
     /// The URL is neither.
     pub fn frontend(url: &str) -> Result<Options, UrlError> {
-        Ok(Options::new(Url::parse(url, 11_883, 18_080)?, Side::Frontend))
+        Ok(Options::new(
+            Url::parse(url, UsualPorts { mqtt: 11_883, mqtts: 18_883, ws: 18_080, wss: 18_443 })?,
+            Side::Frontend,
+        ))
     }
 
-    /// A backend, as for [`Options::frontend`]. Without a port, 1883 and 18080.
+    /// A backend, as for [`Options::frontend`]. Without a port, 1883 and
+    /// 18080, with TLS 8883 and 18443.
     ///
     /// # Errors
     /// The URL is neither form.
     pub fn backend(url: &str) -> Result<Options, UrlError> {
-        Ok(Options::new(Url::parse(url, 1_883, 18_080)?, Side::Backend))
+        Ok(Options::new(
+            Url::parse(url, UsualPorts { mqtt: 1_883, mqtts: 8_883, ws: 18_080, wss: 18_443 })?,
+            Side::Backend,
+        ))
     }
 
     fn new(url: Url, side: Side) -> Options {
         Options {
             login: url.login.clone(),
             url,
+            ca: None,
             client_id: rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect(),
             side,
             backend_role: "backend".into(),
@@ -107,6 +122,18 @@ impl Options {
     pub fn login(mut self, user: &str, password: &str) -> Options {
         self.login = Some((user.into(), password.into()));
         self
+    }
+
+    /// A file with the certificates (PEM) of who signs those of buses, for URLs
+    /// with TLS. Without it, those that the system trusts count.
+    ///
+    /// # Errors
+    /// The file can't be read, or has no certificate that is good now.
+    pub fn ca_file(mut self, path: impl AsRef<Path>) -> Result<Options, CaError> {
+        let path = path.as_ref();
+        let roots = crate::bus::roots(path).map_err(|what| CaError { path: path.to_owned(), what })?;
+        self.ca = Some(Arc::new(roots));
+        Ok(self)
     }
 
     /// Role of the backend: the one that this is, or that requests go to;
@@ -205,17 +232,33 @@ impl Options {
         }
     }
 
+    fn tls(&self) -> Result<Option<TlsConfiguration>, ConnectError> {
+        match self.url.tls {
+            true => tls::configuration(self.ca.as_ref()).map(Some).map_err(ConnectError::Failed),
+            false => Ok(None),
+        }
+    }
+
     /// What rumqttc is told. `receive_maximum`: messages taken unacknowledged,
     /// which are then acknowledged by us and not by rumqttc.
-    pub(super) fn mqtt(&self, receive_maximum: Option<u16>) -> MqttOptions {
+    ///
+    /// # Errors
+    /// TLS is asked for, and nobody is trusted.
+    pub(super) fn mqtt(&self, receive_maximum: Option<u16>) -> Result<MqttOptions, ConnectError> {
         let Url { host, port, websocket, .. } = &self.url;
         let mut options = match websocket {
-            Some(path) => MqttOptions::new(&self.client_id, format!("ws://{host}:{port}{path}"), *port),
+            Some(path) => {
+                let scheme = if self.url.tls { "wss" } else { "ws" };
+                MqttOptions::new(&self.client_id, format!("{scheme}://{host}:{port}{path}"), *port)
+            }
             None => MqttOptions::new(&self.client_id, host, *port),
         };
-        if websocket.is_some() {
-            options.set_transport(Transport::Ws);
-        }
+        options.set_transport(match (websocket, self.tls()?) {
+            (None, None) => Transport::Tcp,
+            (None, Some(tls)) => Transport::tls_with_config(tls),
+            (Some(_), None) => Transport::Ws,
+            (Some(_), Some(tls)) => Transport::wss_with_config(tls),
+        });
         options.set_clean_start(true);
         options.set_keep_alive(self.keep_alive);
         options.set_connection_timeout(self.connect_timeout.as_secs_f64().ceil() as u64);
@@ -234,7 +277,7 @@ impl Options {
             options.set_receive_maximum(receive_maximum);
             options.set_manual_acks(true);
         }
-        options
+        Ok(options)
     }
 }
 
@@ -274,7 +317,7 @@ mod tests {
     #[test]
     fn rumqttc_is_told_everything() {
         let options = Options::frontend("ws://u:p@[::1]/mqtt").unwrap().keep_alive(Duration::ZERO);
-        let mqtt = options.mqtt(Some(3));
+        let mqtt = options.mqtt(Some(3)).unwrap();
         assert_eq!(mqtt.broker_address(), ("ws://[::1]:18080/mqtt".into(), 18080));
         assert_eq!((mqtt.receive_maximum(), mqtt.manual_acks()), (Some(3), true));
         assert_eq!(mqtt.keep_alive(), SHORTEST_KEEP_ALIVE);

@@ -1,4 +1,5 @@
-//! Where a bus is: `mqtt://[user:password@]host:port` or `ws://…/path`.
+//! Where a bus is: `mqtt://[user:password@]host:port` or `ws://…/path`, with TLS
+//! `mqtts://` and `wss://`.
 
 use super::error::UrlError;
 
@@ -10,19 +11,31 @@ pub(super) struct Url {
     pub port: u16,
     /// Path of the WebSocket; none for plain MQTT.
     pub websocket: Option<String>,
+    pub tls: bool,
     pub login: Option<(String, String)>,
 }
 
+/// What stands in for a port that is left out.
+#[derive(Clone, Copy)]
+pub(super) struct UsualPorts {
+    pub mqtt: u16,
+    pub mqtts: u16,
+    pub ws: u16,
+    pub wss: u16,
+}
+
 impl Url {
-    /// `usual_port` stands in for one that is left out of an `mqtt` URL.
-    pub fn parse(text: &str, usual_port: u16, usual_websocket_port: u16) -> Result<Url, UrlError> {
+    pub fn parse(text: &str, usual: UsualPorts) -> Result<Url, UrlError> {
         let (scheme, rest) = text.split_once("://").ok_or_else(|| UrlError::new(text))?;
         // A password may hold a slash, a host can't.
         let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login), place));
         let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+        let tls = matches!(scheme, "mqtts" | "wss");
         let (port, websocket) = match (scheme, path) {
-            ("mqtt" | "tcp", "") => (usual_port, None),
-            ("ws", path) if !path.is_empty() => (usual_websocket_port, Some(format!("/{path}"))),
+            ("mqtt" | "tcp", "") => (usual.mqtt, None),
+            ("mqtts", "") => (usual.mqtts, None),
+            ("ws", path) if !path.is_empty() => (usual.ws, Some(format!("/{path}"))),
+            ("wss", path) if !path.is_empty() => (usual.wss, Some(format!("/{path}"))),
             _ => return Err(UrlError::new(text)),
         };
         let (host, port) = match authority.rsplit_once(':') {
@@ -40,7 +53,7 @@ impl Url {
             },
             None => None,
         };
-        Ok(Url { host: host.into(), port, websocket, login })
+        Ok(Url { host: host.into(), port, websocket, tls, login })
     }
 }
 
@@ -74,7 +87,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Url, UrlError> {
-        Url::parse(text, 1883, 18080)
+        Url::parse(text, UsualPorts { mqtt: 1883, mqtts: 8883, ws: 18080, wss: 18443 })
     }
 
     #[test]
@@ -87,10 +100,16 @@ mod tests {
             ("mqtt://[::1]", "[::1]", 1883, None),
             ("ws://h:2/mqtt", "h", 2, Some("/mqtt")),
             ("ws://h/a/b?c", "h", 18080, Some("/a/b?c")),
+            ("mqtts://h", "h", 8883, None),
+            ("wss://h/mqtt", "h", 18443, Some("/mqtt")),
         ] {
             let url = parse(text).unwrap();
             assert_eq!((&*url.host, url.port, url.websocket.as_deref()), (host, port, websocket), "{text}");
-            assert_eq!(url.login, None);
+            assert_eq!(
+                (url.login, url.tls),
+                (None, ["mqtts:", "wss:"].iter().any(|tls| text.starts_with(tls))),
+                "{text}"
+            );
         }
     }
 
@@ -111,7 +130,8 @@ mod tests {
             "",
             "h:1",
             "http://h:1",
-            "mqtts://h",
+            "mqtts://h/mqtt",
+            "wss://h",
             "mqtt://",
             "mqtt://:1",
             "mqtt://h:x",

@@ -7,6 +7,7 @@ use super::exposure;
 use super::given::Given;
 use super::key::Key;
 use super::problem::{Fault, Origin, Problem};
+use super::trust;
 use crate::bus::Settings;
 
 /// Adds everything that doesn't go together to `given.problems`.
@@ -20,6 +21,7 @@ pub(super) fn check(config: &Config, given: &mut Given) {
     names(config, given);
     for (key, bus) in &buses {
         members(key, bus, given);
+        trust::check(key, bus, given);
         exposure::check(key, bus, given);
     }
     addresses(&buses, given);
@@ -70,13 +72,16 @@ fn members(key: &Key, bus: &Settings, given: &mut Given) {
         refuse(given, &listeners, &[], why.to_owned());
     }
     let users = key.child("users");
-    if bus.users.is_empty() && !given.has_bad(&users) {
+    let others_come = bus.users_file.is_some() || bus.jwt.key_file.is_some() || bus.jwt.jwks_file.is_some();
+    if bus.users.is_empty() && !others_come && !given.has_bad(&users) {
         let why = "nobody can log in to a bus without a user: leave this group out for the default \
                    ones, or give one as NAME.password";
         refuse(given, &users, &[], why.to_owned());
     }
     if let Some(name) = &bus.anonymous
         && !bus.users.contains_key(name)
+        // Whom the file has is seen when it is read.
+        && bus.users_file.is_none()
         && !given.is_bad(&users.child(name))
     {
         let known: Vec<&str> = bus.users.keys().map(String::as_str).collect();

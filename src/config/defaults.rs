@@ -7,7 +7,7 @@ use super::Config;
 use super::given::Given;
 use super::key::Key;
 use super::schema::{Named, Node};
-use crate::bus::{Settings, User};
+use crate::bus::{Listener, Settings, Transport, User};
 
 /// The default of one place in the tree of settings.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Defaults {
             (None, None) => None,
             (None, Some(Named::Backend)) => value(&Settings::sample_backend()),
             (None, Some(Named::Frontend)) => value(&Settings::sample_frontend()),
-            (None, Some(Named::Listener)) => Some(new_listener(name)),
+            (None, Some(Named::Listener)) => new_listener(name),
             (None, Some(Named::User)) => Some(with_rules_given(new_user(bus == Some(Named::Backend)), key, given)),
         };
         Defaults { value: default, bus }
@@ -53,21 +53,22 @@ fn value<T: serde::Serialize>(settings: &T) -> Option<Value> {
 }
 
 /// A listener named `ws` is a WebSocket one, as the sample has it.
-fn new_listener(name: &str) -> Value {
-    let transport = if name == "ws" { "ws" } else { "tcp" };
-    let mut listener = Table::new();
-    listener.insert("transport".to_owned(), Value::from(transport));
-    listener.insert("allow_insecure".to_owned(), Value::from(false));
-    Value::Table(listener)
+fn new_listener(name: &str) -> Option<Value> {
+    let transport = if name == "ws" { Transport::Ws } else { Transport::Tcp };
+    let mut listener = value(&Listener::new(([127, 0, 0, 1], 0).into(), transport));
+    if let Some(Value::Table(listener)) = &mut listener {
+        // Where it listens has to be said.
+        listener.remove("listen");
+    }
+    listener
 }
 
 /// A user with the recommended rules of its kind of bus, and no password.
 fn new_user(backend: bool) -> Value {
-    let (sample, name) = match backend {
-        true => (Settings::sample_backend(), "backend"),
-        false => (Settings::sample_frontend(), "frontend"),
+    let User { publish, subscribe, .. } = match backend {
+        true => User::recommended_on_backend(),
+        false => User::recommended_on_frontend(),
     };
-    let User { publish, subscribe, .. } = sample.users.get(name).cloned().unwrap_or_default();
     let mut user = Table::new();
     user.insert("publish".to_owned(), Value::from(publish));
     user.insert("subscribe".to_owned(), Value::from(subscribe));

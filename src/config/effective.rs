@@ -143,8 +143,12 @@ fn setting(key: &Key, form: &Form, defaults: &Defaults, given: &mut Given, entri
 pub(super) fn names(key: &Key, defaults: &Defaults, given: &Given) -> Vec<String> {
     let (in_file, added) = given.names(key);
     let default = defaults.value.as_ref().and_then(Value::as_table);
+    // Who names users in a file of their own names them all, too.
+    let users_are_elsewhere =
+        key.last() == "users" && key.parent().is_some_and(|bus| given.value(&bus.child("users_file")).is_some());
     let first: Vec<&str> = match in_file {
         Some(names) => names,
+        None if users_are_elsewhere => Vec::new(),
         None => default.into_iter().flat_map(Table::keys).map(String::as_str).collect(),
     };
     let all: BTreeSet<&str> = first.into_iter().chain(added).collect();

@@ -23,6 +23,7 @@ const OTHERS: &[&str] = &[
     "SKEP_URL",
     "SKEP_USER",
     "SKEP_PASSWORD",
+    "SKEP_CA",
     "SKEP_BACKEND_URL",
     "SKEP_BACKEND_USER",
     "SKEP_BACKEND_PASSWORD",

@@ -1,25 +1,32 @@
-//! Keeps sample passwords and anonymous access away from networks: what anybody
-//! can read in the documentation lets nobody in from another machine.
-
-use std::net::IpAddr;
+//! Keeps sample passwords, plain passwords in files and anonymous access away
+//! from networks: what anybody can read in the documentation, or somebody in a
+//! file, lets nobody in from another machine.
 
 use super::check::refuse;
 use super::given::Given;
 use super::key::Key;
-use crate::bus::{Listener, Settings};
+use super::problem::Origin;
+use crate::bus::{Listener, SAMPLE_PASSWORDS, Settings, is_hash};
 
 /// Reports the listeners of a bus that would let anybody in from outside.
 pub(super) fn check(bus: &Key, settings: &Settings, given: &mut Given) {
-    let samples = sample_passwords();
-    for (name, listener) in &settings.listeners {
-        if listener.allow_insecure || is_loopback(listener.listen.ip()) {
-            continue;
-        }
+    let exposed = settings.listeners.iter().filter(|(_, listener)| listener.is_exposed());
+    for (name, listener) in exposed {
         let key = bus.child("listeners").child(name);
         for (user, rights) in &settings.users {
-            if samples.contains(&rights.password) {
-                let password = bus.child("users").child(user).child("password");
+            let password = bus.child("users").child(user).child("password");
+            if SAMPLE_PASSWORDS.contains(&rights.password.as_str()) {
                 let way = format!("user {user:?} has a sample password: give another as {password}");
+                expose(&key, listener, &password, &way, given);
+            } else if !is_hash(&rights.password)
+                // Whose password nobody needs is told of below.
+                && settings.anonymous.as_ref() != Some(user)
+                && let Some(place) = written_down(&password, given)
+            {
+                let way = format!(
+                    "the password of user {user:?} can be read in {place}: give its hash as {password}, which \
+                     \"skep user hash\" makes, or have the user in a users_file"
+                );
                 expose(&key, listener, &password, &way, given);
             }
         }
@@ -28,6 +35,16 @@ pub(super) fn check(bus: &Key, settings: &Settings, given: &mut Given) {
             let way = format!("clients need no password ({anonymous} makes them user {user:?}): take that setting out");
             expose(&key, listener, &anonymous, &way, given);
         }
+    }
+}
+
+/// Where the value of a setting stays to be read: in a file, or in the list of
+/// processes. A variable or a program keeps it to itself.
+fn written_down(key: &Key, given: &Given) -> Option<String> {
+    match given.value(key) {
+        Some((_, Origin::File { path, .. })) => Some(path.clone()),
+        Some((_, Origin::Flag(flag))) => Some((*flag).to_owned()),
+        _ => None,
     }
 }
 
@@ -40,16 +57,4 @@ fn expose(key: &Key, listener: &Listener, because: &Key, way: &str, given: &mut 
         listener.listen.port(),
     );
     refuse(given, &key.child("listen"), &[because.clone(), switch], why);
-}
-
-/// The passwords of the sample users, whoever has them.
-fn sample_passwords() -> Vec<String> {
-    let samples = [Settings::sample_backend(), Settings::sample_frontend()];
-    let users = samples.into_iter().flat_map(|sample| sample.users.into_values());
-    users.map(|user| user.password).collect()
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    // An IPv4 address in IPv6 clothes is the IPv4 address.
-    address.to_canonical().is_loopback()
 }

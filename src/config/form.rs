@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use toml::Value;
 
 use super::key::is_bare;
-use super::pattern::check_pattern;
+use crate::bus::check_pattern;
 
 /// What the value of one setting has to look like.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +22,7 @@ pub enum Form {
     /// Text that isn't empty and is never shown.
     Secret,
     Directory,
+    File,
     /// IP address and port.
     Address,
     OneOf(&'static [&'static str]),
@@ -38,7 +39,7 @@ impl Form {
         let fits = match (self, value) {
             (Form::Whole { min, max, .. }, Value::Integer(n)) => (*min..=*max).contains(n),
             (Form::Switch, Value::Boolean(_)) => true,
-            (Form::Text | Form::Directory, Value::String(text)) => !text.is_empty(),
+            (Form::Text | Form::Directory | Form::File, Value::String(text)) => !text.is_empty(),
             // Section 3.1.3.6: binary data of at most 65,535 bytes.
             (Form::Secret, Value::String(text)) => (1..=65_535).contains(&text.len()),
             (Form::Address, Value::String(text)) => text.parse::<SocketAddr>().is_ok(),
@@ -77,6 +78,7 @@ impl Form {
             Form::Text => "text that isn't empty, in quotes".into(),
             Form::Secret => "text of 1 to 65535 bytes, in quotes".into(),
             Form::Directory => "the path of a directory, in quotes".into(),
+            Form::File => "the path of a file, in quotes".into(),
             Form::Address => {
                 "an IP address and a port such as \"127.0.0.1:1883\" or \"[::1]:1883\", port 0 for any free one".into()
             }

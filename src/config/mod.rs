@@ -15,10 +15,10 @@ mod form;
 mod given;
 mod key;
 mod log;
-mod pattern;
 mod problem;
 mod schema;
 mod suggest;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

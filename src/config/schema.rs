@@ -3,6 +3,7 @@
 
 use super::form::Form;
 use super::key::{Key, is_bare};
+use crate::bus::is_user_name;
 
 /// A place in the tree of settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,13 +49,7 @@ impl Named {
     /// Checks a name; the error is what it has to be.
     pub(super) fn check(self, name: &str) -> Result<(), &'static str> {
         let (fits, allowed) = match self {
-            // `%u` puts the user name into a topic filter, as one level.
-            Named::User => (
-                !name.is_empty()
-                    && name.len() <= usize::from(u16::MAX)
-                    && !name.chars().any(|c| c.is_control() || "/+#".contains(c)),
-                "text without \"/\", \"+\", \"#\" and control characters",
-            ),
+            Named::User => (is_user_name(name), "text without \"/\", \"+\", \"#\" and control characters"),
             // A bus id is a part of `res/{id}-{lane}` and of caller addresses.
             _ => (is_bare(name), "letters, digits, \"_\" and \"-\""),
         };
@@ -97,6 +92,9 @@ const BUS: Node = Group(&[
     ("reveal_denials", Setting(Form::Switch)),
     ("listeners", Node::Named(Named::Listener, &LISTENER)),
     ("users", Node::Named(Named::User, &USER)),
+    ("users_file", Optional(Form::File)),
+    ("login", LOGIN),
+    ("jwt", JWT),
     ("connections", CONNECTIONS),
     ("sessions", SESSIONS),
     ("queues", QUEUES),
@@ -107,12 +105,42 @@ const LISTENER: Node = Group(&[
     ("listen", Setting(Form::Address)),
     ("transport", Setting(Form::OneOf(&["tcp", "ws"]))),
     ("allow_insecure", Setting(Form::Switch)),
+    ("tls", TLS),
+]);
+
+const TLS: Node = Group(&[
+    ("cert", Optional(Form::File)),
+    ("key", Optional(Form::File)),
+    ("client_ca", Optional(Form::File)),
+    ("client_auth", Setting(Form::OneOf(&["none", "optional", "required"]))),
+    ("user_from_cn", Setting(Form::Switch)),
 ]);
 
 const USER: Node = Group(&[
     ("password", Setting(Form::Secret)),
     ("publish", Setting(Form::Patterns)),
     ("subscribe", Setting(Form::Patterns)),
+]);
+
+const LOGIN: Node = Group(&[
+    ("max_checks", whole(1, 1_024, "checks")),
+    ("cache_s", whole(0, DAY_MS / 1_000, "s")),
+    ("max_cached", at_least(1, "logins")),
+    ("max_failures", whole(0, u32::MAX as i64, "logins")),
+    ("failure_window_s", whole(1, DAY_MS / 1_000, "s")),
+    ("max_failure_addresses", at_least(1, "addresses")),
+]);
+
+const JWT: Node = Group(&[
+    ("key_file", Optional(Form::File)),
+    ("jwks_file", Optional(Form::File)),
+    ("algorithm", Optional(Form::OneOf(&["HS256", "RS256", "ES256"]))),
+    ("issuer", Optional(Form::Text)),
+    ("audience", Optional(Form::Text)),
+    ("leeway_s", whole(0, 3_600, "s")),
+    ("user_claim", Setting(Form::Text)),
+    ("rules_claim", Setting(Form::Text)),
+    ("rules_from", Optional(Form::Text)),
 ]);
 
 const CONNECTIONS: Node = Group(&[

@@ -1,5 +1,7 @@
 //! CONNECT (section 3.1).
 
+use std::fmt;
+
 use super::frame::Frame;
 use super::properties::{Seen, flag, id, misplaced};
 use super::reader::Reader;
@@ -8,7 +10,7 @@ use super::{DecodeError, QoS, Reason, Version, valid_topic};
 const NAME: &str = "CONNECT";
 
 /// A CONNECT, decoded once a connection, so owned.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connect {
     pub version: Version,
     /// `clean session` in 3.1.1.
@@ -29,6 +31,20 @@ pub struct Connect {
     pub request_response_information: bool,
     pub request_problem_information: bool,
     pub authentication_method: Option<String>,
+}
+
+/// Tells neither the password nor the will's payload.
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("version", &self.version)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("client_id", &self.client_id)
+            .field("user", &self.user)
+            .field("will", &self.will.as_ref().map(|will| &will.topic))
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is to be published when the client is gone.

@@ -1,8 +1,10 @@
 //! What its owner can set of the router.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Off: skep is two brokers, and outside router workers join them.
@@ -20,5 +22,16 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings { enabled: true, lanes: 2, auth_salt: None, shutdown_wait_ms: 2_000 }
+    }
+}
+
+/// Tells no salt: who has it can bind sessions.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("enabled", &self.enabled)
+            .field("lanes", &self.lanes)
+            .field("shutdown_wait_ms", &self.shutdown_wait_ms)
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,14 @@
 //! The `skep` command as it is typed: output, messages, exit statuses.
 
 mod call;
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod check;
 mod help;
+mod reload;
 mod serve;
 mod started;
+#[path = "../support/mod.rs"]
+#[allow(unused_imports, reason = "each test binary uses its own part of this")]
+mod support;
+mod user;

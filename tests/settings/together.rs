@@ -93,10 +93,72 @@ fn a_listener_can_accept_the_risk_by_name() {
     assert_eq!(problems.len(), 2);
 }
 
+const OPEN: &str = "[frontend.f.listeners]\ntcp.listen = \"0.0.0.0:1\"\n";
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2tlcC1kb2NzLXNhbHQ$x2TkxBn6rAbmcMQzcgl5dPS2xKS0KdkGqEJS8gKTNL0";
+
+#[test]
+fn a_plain_password_in_a_file_is_refused_where_others_can_connect() {
+    let text = format!("{OPEN}[frontend.f.users]\nweb.password = \"mine\"");
+    let problem = file(&text).problem();
+    says(&problem, &["frontend.f.listeners.tcp.listen (my.toml:2)", "\"web\" can be read in", "skep user hash"]);
+    let layers = file(&format!("{OPEN}[frontend.f.users]\nweb.password = \"{HASH}\""));
+    says(&layers.set("frontend.f.users.web.password=mine").problem(), &["can be read in --set"]);
+    let accepted = file(&text).set("frontend.f.listeners.tcp.allow_insecure=true");
+    accepted.config();
+}
+
+#[test]
+fn a_users_file_takes_the_sample_users_out() {
+    let config = file("[frontend.f]\nusers_file = \"u\"\nlisteners.tcp.listen = \"0.0.0.0:1\"").config();
+    assert!(config.frontend["f"].users.is_empty());
+    assert_eq!(config.backend["backend-1"].users.len(), 1);
+}
+
+#[test]
+fn tls_settings_that_do_nothing_or_lack_something_are_refused() {
+    for (tls, parts) in [
+        ("cert = \"c\"", ["tls.cert", "needs backend.b.listeners.t.tls.key"]),
+        ("key = \"k\"", ["tls.key", "needs backend.b.listeners.t.tls.cert"]),
+        ("client_ca = \"c\"", ["tls.client_ca", "does nothing without TLS"]),
+        ("client_auth = \"required\"", ["tls.client_auth", "does nothing without TLS"]),
+        ("cert = \"c\"\nkey = \"k\"\nclient_ca = \"c\"", ["tls.client_ca", "no client is asked"]),
+        (
+            "cert = \"c\"\nkey = \"k\"\nclient_auth = \"optional\"",
+            ["tls.client_auth", "needs backend.b.listeners.t.tls.client_ca"],
+        ),
+        ("cert = \"c\"\nkey = \"k\"\nuser_from_cn = true", ["tls.user_from_cn", "no client is asked"]),
+    ] {
+        let text = format!("[backend.b.listeners.t]\nlisten = \"127.0.0.1:0\"\n[backend.b.listeners.t.tls]\n{tls}");
+        says(&file(&text).problem(), &parts);
+    }
+}
+
+#[test]
+fn token_settings_that_do_nothing_or_lack_something_are_refused() {
+    for (jwt, parts) in [
+        ("key_file = \"k\"", ["jwt.key_file", "needs backend.b.jwt.algorithm"]),
+        ("key_file = \"k\"\nalgorithm = \"ES256\"\njwks_file = \"s\"", ["jwt.jwks_file", "can't be given beside"]),
+        ("issuer = \"i\"", ["jwt.issuer", "does nothing without a key"]),
+        ("algorithm = \"none\"", ["jwt.algorithm", "\"HS256\" or \"RS256\" or \"ES256\""]),
+        ("jwks_file = \"s\"\nrules_from = \"x\"", ["jwt.rules_from", "there are: backend"]),
+    ] {
+        says(&file(&format!("[backend.b.jwt]\n{jwt}")).problem(), &parts);
+    }
+}
+
+#[test]
+fn a_hash_that_is_none_is_refused_and_not_shown() {
+    let problem = file("[backend.b.users]\nx.password = \"$argon2id$v=19$secret\"").problem();
+    says(&problem, &["backend.b.users.x.password (my.toml:2)", "is not an argon2 hash"]);
+    assert!(!problem.contains("secret"));
+}
+
 #[test]
 fn own_passwords_and_loopback_addresses_need_no_leave() {
-    let text = "[frontend.f.listeners]\ntcp.listen = \"0.0.0.0:1\"\n[frontend.f.users]\nweb.password = \"mine\"";
-    file(text).config();
+    let text = format!("{OPEN}[frontend.f.users]\nweb.password = \"{HASH}\"");
+    file(&text).config();
+    let text = format!("{OPEN}[frontend.f.users]\nweb.password = \"in the variable\"");
+    file(&text).variable("SKEP_FRONTEND__F__USERS__WEB__PASSWORD", "mine").config();
     for loopback in ["127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
         layers().set(&format!("backend.backend-1.listeners.tcp.listen={loopback}")).config();
     }

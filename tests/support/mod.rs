@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod rpc;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -85,6 +86,11 @@ impl Instance {
 
     pub fn skep(&self) -> &Skep {
         self.skep.as_ref().expect("running here, not at SKEP_TEST_ADDRESS")
+    }
+
+    /// What the settings are replaced with that can be while it runs.
+    pub fn reload(&mut self, config: &Config) -> Result<skep::Reloaded, skep::ReloadError> {
+        self.skep.as_mut().expect("running here, not at SKEP_TEST_ADDRESS").reload(config)
     }
 
     pub fn address(&self, kind: Kind, transport: bus::Transport) -> SocketAddr {

@@ -2,7 +2,7 @@
 //! stand for a whole level.
 
 /// Checks the form of a pattern; the error says what is wrong with it.
-pub(super) fn check_pattern(pattern: &str) -> Result<(), &'static str> {
+pub(crate) fn check_pattern(pattern: &str) -> Result<(), &'static str> {
     // A rule that takes back what others allow.
     let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
     if pattern.is_empty() {

@@ -1,0 +1,195 @@
+//! `skep reload`: has a running skep read users, certificates and rules again,
+//! and tells what came of it. Both sides are here.
+//!
+//! The command leaves a request of its own in the data directory and sends
+//! SIGHUP; the process writes beside it what came of the request.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rand::RngExt;
+use rand::distr::Alphanumeric;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use skep::{Reloaded, bindings};
+use tracing::{error, info, warn};
+
+use super::settings::SettingsArgs;
+
+const REQUEST: &str = "reload.request";
+const OUTCOME: &str = "reload.outcome";
+
+/// How long a look at the outcome is followed by the next.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Have a running skep read users, certificates and rules again
+///
+/// Finds the process by the data directory. It reads the settings that it was
+/// started with again, and the files that they name. No connection is dropped
+/// but those of users that are gone. If something can't be used, all stays as it
+/// was. Does the same as SIGHUP, and waits for what comes of it.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXIT_STATUS)]
+pub struct Args {
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = super::call::seconds)]
+    timeout: Duration,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   done; settings that need a restart are named on standard error
+  1   refused, and all is as it was; or no skep runs there, or none that answers
+  2   the command line can't be understood";
+
+/// What a process says of the last reload, and at first of itself.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Outcome {
+    pid: u32,
+    /// That of whoever asked; empty if nobody did with this command.
+    request: String,
+    error: Option<String>,
+    needs_restart: Vec<String>,
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    match ask(args) {
+        Ok(outcome) => {
+            for key in &outcome.needs_restart {
+                eprintln!("skep reload: {key} has changed and needs a restart");
+            }
+            match outcome.error {
+                None => ExitCode::SUCCESS,
+                Some(error) => {
+                    eprintln!("skep reload: nothing has changed: {error}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        Err(error) => {
+            eprintln!("skep reload: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ask(args: &Args) -> anyhow::Result<Outcome> {
+    let data = data(&args.settings)?;
+    let shown = data.display();
+    let holder = bindings::holder(&data).with_context(|| format!("the data directory {shown} can't be looked at"))?;
+    let pid = holder.with_context(|| format!("no skep runs with the data directory {shown}"))?;
+    let takes_reloads = read(&data)?.is_some_and(|outcome| outcome.pid == pid);
+    if !bindings::is_holder(&data, pid) || !takes_reloads {
+        bail!(
+            "the data directory {shown} is in use by process {pid}, which is not a skep that can be told from here: it is \
+             on another machine, in another container, of another user, or a program that has skep in it"
+        );
+    }
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw).context("its process has no number")?;
+    let request: String = rand::rng().sample_iter(Alphanumeric).take(16).map(char::from).collect();
+    let until = Instant::now() + args.timeout;
+    let mut pending = String::new();
+    while Instant::now() < until {
+        if pending != request {
+            // At first, or because somebody else has asked at the same time.
+            replace(&data.join(REQUEST), request.as_bytes())
+                .with_context(|| format!("the data directory {shown} can't be written to"))?;
+            kill_process(process, Signal::HUP).with_context(|| format!("process {pid} can't be told"))?;
+        }
+        std::thread::sleep(PAUSE);
+        if let Some(outcome) = read(&data)?
+            && outcome.request == request
+        {
+            return Ok(outcome);
+        }
+        pending = std::fs::read_to_string(data.join(REQUEST)).unwrap_or_default();
+    }
+    bail!("process {pid} has not answered within {} s", args.timeout.as_secs_f64())
+}
+
+/// The directory that the settings name. Settings that can't be used are told of
+/// by the process that is to use them, if it can be found without.
+fn data(settings: &SettingsArgs) -> anyhow::Result<PathBuf> {
+    match (settings.load(), settings.data_option()) {
+        (Ok(effective), _) => Ok(effective.config.data),
+        (Err(_), Some(data)) => Ok(data),
+        (Err(invalid), None) => Err(invalid).context("nothing has changed"),
+    }
+}
+
+fn read(data: &Path) -> anyhow::Result<Option<Outcome>> {
+    let path = data.join(OUTCOME);
+    match std::fs::read(&path) {
+        // It is replaced as a whole, so what is not an outcome is a stranger.
+        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+    }
+}
+
+/// What the process on the other side does.
+pub struct Answers {
+    data: PathBuf,
+}
+
+impl Answers {
+    /// Says that this process takes reloads.
+    pub fn new(data: &Path) -> Answers {
+        let answers = Answers { data: data.to_owned() };
+        answers.write(Outcome::default());
+        answers
+    }
+
+    /// Does a reload, and says what came of it: to the log, and to whoever asked.
+    pub fn reload(&self, skep: &mut skep::Skep, settings: &SettingsArgs) {
+        // Whoever asks later sends a signal later.
+        let request = std::fs::read_to_string(self.data.join(REQUEST)).unwrap_or_default();
+        let loaded = settings.load().map_err(|invalid| invalid.to_string());
+        let done = loaded.and_then(|effective| {
+            let reloaded = skep.reload(&effective.config).map_err(|error| error.to_string())?;
+            super::serve::warn_of_plain_passwords(&effective);
+            Ok(reloaded)
+        });
+        let outcome = match done {
+            Ok(Reloaded { needs_restart }) => {
+                info!("reloaded: users, topic rules, certificates and keys are as their files and settings say now");
+                for key in &needs_restart {
+                    warn!("{key} has changed and needs a restart");
+                }
+                Outcome { request, needs_restart, ..Outcome::default() }
+            }
+            Err(why) => {
+                error!("not reloaded, nothing has changed: {why}");
+                Outcome { request, error: Some(why), ..Outcome::default() }
+            }
+        };
+        self.write(outcome);
+    }
+
+    fn write(&self, mut outcome: Outcome) {
+        outcome.pid = std::process::id();
+        let written =
+            serde_json::to_vec(&outcome).map_err(Into::into).and_then(|text| replace(&self.data.join(OUTCOME), &text));
+        if let Err(error) = written {
+            warn!("\"skep reload\" can't be answered: {} can't be written to: {error}", self.data.display());
+        }
+    }
+}
+
+/// Replaces a file as a whole, readable for whoever may look into the directory.
+fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(text)?;
+    // Who asks may be root, who answers may not.
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
