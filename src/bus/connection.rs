@@ -145,8 +145,15 @@ impl Bus {
         seat.establish(&control);
         batch.flush();
         let client = Client::new(self.clone(), admitted, Arc::clone(&control));
-        let connection =
-            Connection { bus: self.clone(), client, control, transport, partial: Vec::new(), unsent: Vec::new(), _seat: seat };
+        let connection = Connection {
+            bus: self.clone(),
+            client,
+            control,
+            transport,
+            partial: Vec::new(),
+            unsent: Vec::new(),
+            _seat: seat,
+        };
         tokio::spawn(connection.run(rest));
     }
 

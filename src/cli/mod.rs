@@ -7,6 +7,7 @@ mod logging;
 mod reload;
 mod serve;
 mod settings;
+mod supervisor;
 mod user;
 mod welcome;
 

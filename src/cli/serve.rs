@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use super::reload::Answers;
 use super::settings::SettingsArgs;
-use super::{limits, logging, welcome};
+use super::{limits, logging, supervisor, welcome};
 use skep::Skep;
 
 /// Run both buses and the router between them (the default)
@@ -57,6 +57,7 @@ pub fn run(args: &Args) -> ExitCode {
 fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
     let config = effective.config.clone();
     logging::start(&config.log)?;
+    limits::forbid_core_dumps();
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
     warn_of_plain_passwords(&effective);
@@ -97,6 +98,7 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
     };
     let answers = Answers::new(&data);
     about.print(skep.listeners());
+    supervisor::ready(&skep);
 
     let failed = loop {
         tokio::select! {
@@ -107,11 +109,14 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
             }
         }
         // This thread is nobody else's: it may wait for the files.
+        supervisor::reloading();
         answers.reload(&mut skep, &args.settings);
+        supervisor::reloaded();
     };
     if failed {
         error!("stopping: a vital part failed");
     }
+    supervisor::stopping();
     // In a task of its own, so that a stop that waits for the disk can't keep a
     // signal from being seen.
     let mut stopping = tokio::spawn(skep.stop());

@@ -4,10 +4,12 @@ mod call;
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod check;
+mod discreet;
 mod help;
 mod reload;
 mod serve;
 mod started;
+mod supervised;
 #[path = "../support/mod.rs"]
 #[allow(unused_imports, reason = "each test binary uses its own part of this")]
 mod support;
