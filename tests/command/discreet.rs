@@ -19,8 +19,7 @@ fn trace_of(engine: &str) -> String {
     let log = tempfile::NamedTempFile::new().unwrap();
     let engines = ["backend.backend-1", "frontend.frontend-1"].map(|bus| format!("{bus}.topics.engine={engine}"));
     let password = format!("frontend.frontend-1.users.frontend.password={}", secret("password"));
-    let salt = format!("router.auth_salt={}", secret("salt"));
-    let set = ["--set", &engines[0], "--set", &engines[1], "--set", &password, "--set", &salt, "--log", "trace"];
+    let set = ["--set", &engines[0], "--set", &engines[1], "--set", &password, "--log", "trace"];
     let command = skep(&[&FREE_PORTS[..], &set[..]].concat());
     let mut serving = command.serve(File::create(log.path()).unwrap().into());
     let welcome = serving.welcome();
@@ -38,12 +37,13 @@ fn trace_of(engine: &str) -> String {
     worker.subscribe("priv/worker", 0);
     worker.subscribe(&service("a"), 1);
 
-    // The token is made of the salt: whatever comes back, all was written.
-    router_call(&mut worker, "worker", "bind", binding(&id("user"), Some("frontend.alice"), &secret("auth")));
+    let bind = binding(&id("user"), Some("frontend.alice"), &secret("auth"));
+    assert_eq!(router_call(&mut worker, "worker", "bind", bind)["result"], 1);
     let mut calling = request(&id("user"), "a", 1);
     calling.payload = format!(r#"{{"jsonrpc":"2.0","method":"a.do","id":1,"params":"{}"}}"#, secret("params")).into();
     user.publish(calling);
     let request = worker.message();
+    assert_eq!(request.get("auth"), Some(secret("auth").as_str()));
     answer(&mut worker, &request, secret("result"));
     user.message();
     worker.publish(notification(Some("alice"), &secret("push")));
