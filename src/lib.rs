@@ -8,6 +8,8 @@ pub mod bus;
 pub mod client;
 /// The settings file, its layers and their check.
 pub mod config;
+/// What the framework's own tools get to see: status and log.
+pub mod framework;
 /// For tests and fuzzers.
 #[doc(hidden)]
 pub mod fuzzing;

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::bindings::{Bindings, OpenError};
 use crate::bus::{self, Bus, FileError, HubError, ListenError};
 use crate::config::{Config, Invalid};
+use crate::framework::{LogLines, report_status};
 use crate::reload::{self, ReloadError, Reloaded, Trusts};
 use crate::router::{BusName, Router};
 
@@ -87,6 +88,7 @@ impl Skep {
     pub async fn start(config: Config) -> Result<Skep, StartError> {
         config.check()?;
         let trusts = Trusts::load(&config)?;
+        let framework = config.framework.clone();
         let bindings = Bindings::open(&config.data, &config.bindings)?;
         let router = Router::new(config.router.clone(), bindings.clone());
 
@@ -117,6 +119,12 @@ impl Skep {
         if let Err(error) = skep.listen().await {
             skep.stop().await;
             return Err(error.into());
+        }
+        if let Some(presence) = skep.router.presence() {
+            skep.vital.spawn(presence);
+        }
+        if framework.status && skep.router.is_enabled() {
+            skep.vital.spawn(report_status(skep.router.clone(), skep.backends.clone()));
         }
         Ok(skep)
     }
@@ -156,6 +164,12 @@ impl Skep {
         self.trust(Trusts::load(&next)?);
         self.config = next;
         Ok(Reloaded { needs_restart })
+    }
+
+    /// Publishes what a log layer takes on the backends, for the framework's
+    /// log collectors. The program decides: `framework.log` is the command's.
+    pub fn publish_log(&mut self, lines: LogLines) {
+        self.vital.spawn(lines.publish(self.backends.clone()));
     }
 
     /// Where it listens.

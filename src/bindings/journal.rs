@@ -187,8 +187,23 @@ impl Flusher {
         counters.last_flush_us.store(took, Ordering::Relaxed);
         counters.max_flush_us.fetch_max(took, Ordering::Relaxed);
         match written {
-            Ok(()) => waiting.into_iter().for_each(|done| done(Ok(()))),
+            Ok(()) => {
+                waiting.into_iter().for_each(|done| done(Ok(())));
+                self.tell_watcher(&changes);
+            }
             Err(error) => self.fail(changes, waiting, error),
+        }
+    }
+
+    /// Once it is settled whether they hold: what is told is then on disk.
+    fn tell_watcher(&self, changes: &[Change]) {
+        let Some(watcher) = self.table.watcher() else { return };
+        for change in changes {
+            let (old, new) = (change.old.as_deref(), change.new.as_deref());
+            let (old, new) = (old.map_or("", Entry::address), new.map_or("", Entry::address));
+            let changed = [old, new];
+            let changed = if old == new { &changed[1..] } else { &changed[..] };
+            changed.iter().filter(|address| !address.is_empty()).for_each(|address| watcher(address));
         }
     }
 
@@ -200,13 +215,14 @@ impl Flusher {
         queue.failed = Some(error.clone());
         changes.append(&mut queue.changes);
         waiting.append(&mut queue.waiting);
-        for change in changes.into_iter().rev() {
-            match change.old {
-                Some(old) => drop(self.table.put(old)),
+        for change in changes.iter().rev() {
+            match &change.old {
+                Some(old) => drop(self.table.put(Arc::clone(old))),
                 None => drop(self.table.remove(&change.caller)),
             }
         }
         drop(queue);
+        self.tell_watcher(&changes);
         waiting.into_iter().for_each(|done| done(Err(error.clone())));
     }
 

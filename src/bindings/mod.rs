@@ -101,6 +101,33 @@ impl Bindings {
         callers.len()
     }
 
+    /// Devices bound to `address` that have not expired: calls `f` with client id
+    /// and frontend of each.
+    pub fn devices(&self, address: &str, mut f: impl FnMut(&str, &str)) {
+        for entry in self.0.table.at(address) {
+            f(entry.caller(), entry.frontend());
+        }
+    }
+
+    /// The address that a caller on `frontend` is bound to, if it is, also when
+    /// the binding has just expired.
+    pub fn address_of(&self, caller: &str, frontend: &str) -> Option<String> {
+        let entry = self.0.table.select_one(caller)?;
+        (entry.frontend() == frontend && !entry.address().is_empty()).then(|| entry.address().to_owned())
+    }
+
+    /// Every address that somebody is bound to.
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.table.addresses()
+    }
+
+    /// Has `watcher` called with each address to which a caller was bound or is
+    /// no longer, from the journal's thread, after the change. Only the first
+    /// watcher counts.
+    pub fn watch(&self, watcher: impl Fn(&str) + Send + Sync + 'static) {
+        self.0.table.watch(Box::new(watcher));
+    }
+
     /// Binds a caller, in place of what it had. `done` is called once, from
     /// any thread, when that is on disk or has failed.
     pub fn bind(&self, binding: Binding<'_>, done: impl FnOnce(Result<(), JournalError>) + Send + 'static) {

@@ -1,7 +1,7 @@
 //! The table in memory: callers by id, and by the address they are bound to.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use ahash::RandomState;
@@ -20,7 +20,11 @@ pub struct Table {
     count: AtomicUsize,
     timeout_s: u32,
     clock: Clock,
+    watcher: OnceLock<Watcher>,
 }
+
+/// Who hears of addresses whose callers have changed.
+pub type Watcher = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The callers of one address: nearly always one, or a few. Boxed, so that the
 /// usual entry takes two words.
@@ -52,7 +56,17 @@ impl Table {
             count: AtomicUsize::new(0),
             timeout_s: timeout_s.min(u32::MAX as u64) as u32,
             clock: Clock::new(),
+            watcher: OnceLock::new(),
         }
+    }
+
+    pub fn watch(&self, watcher: Watcher) {
+        // A second one is dropped, as documented.
+        let _ = self.watcher.set(watcher);
+    }
+
+    pub fn watcher(&self) -> Option<&Watcher> {
+        self.watcher.get()
     }
 
     pub fn clock(&self) -> &Clock {
@@ -155,6 +169,14 @@ impl Table {
         } else {
             bound.remove();
         }
+    }
+
+    pub fn addresses(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for shard in &self.by_address {
+            all.extend(shard.read().iter().map(|bound| bound.address().to_owned()));
+        }
+        all
     }
 
     pub fn select_one(&self, caller: &str) -> Option<Arc<Entry>> {

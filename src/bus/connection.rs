@@ -144,6 +144,7 @@ impl Bus {
         let mut seat = seat;
         seat.establish(&control);
         batch.flush();
+        self.client_changed(&admitted.session.id);
         let client = Client::new(self.clone(), admitted, Arc::clone(&control));
         let connection = Connection {
             bus: self.clone(),
@@ -250,27 +251,28 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
 }
 
 impl Connection {
-    async fn run(mut self, rest: Vec<u8>) {
+    /// Not an `async fn`, which would have room for `self` twice.
+    fn run(mut self, rest: Vec<u8>) -> impl Future<Output = ()> + Send {
         let mut batch = Batch::new();
-        let mut end = match self.client.renew().and_then(|()| self.received(&rest, &mut batch)) {
-            Ok(()) => None,
-            Err(stop) => Some(End::Stop(stop)),
-        };
+        let first = self.client.renew().and_then(|()| self.received(&rest, &mut batch));
+        let mut end = first.err().map(|stop| Box::new(End::Stop(stop)));
         drop(rest);
-        let end = loop {
-            batch.flush_soon().await;
-            for queue in batch.take_look_again() {
-                tokio::spawn(self.bus.clone().look_again(queue));
-            }
-            if let Some(end) = end.take() {
-                break end;
-            }
-            if let ControlFlow::Break(over) = poll_fn(|cx| self.step(cx, &mut batch)).await {
-                end = Some(over);
-            }
-        };
-        // Boxed: its state is large, and of use to nobody before the end.
-        Box::pin(self.finish(end)).await;
+        async move {
+            let end = loop {
+                batch.flush_soon().await;
+                for queue in batch.take_look_again() {
+                    tokio::spawn(self.bus.clone().look_again(queue));
+                }
+                if let Some(end) = end.take() {
+                    break end;
+                }
+                if let ControlFlow::Break(over) = poll_fn(|cx| self.step(cx, &mut batch)).await {
+                    end = Some(Box::new(over));
+                }
+            };
+            // Boxed: its state is large, and of use to nobody before the end.
+            Box::pin(self.finish(*end)).await;
+        }
     }
 
     /// Reads once and handles what came; writes what others left to this task.
@@ -403,6 +405,7 @@ impl Connection {
         let last = farewell.map(|farewell| self.last_words(farewell)).or(answered.filter(|bytes| !bytes.is_empty()));
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
+        bus.client_changed(&id);
         batch.flush_fairly().await;
         let Some(last) = last else { return };
         // The peer may be gone already; then nobody is there to read it.

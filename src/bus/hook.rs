@@ -33,6 +33,15 @@ pub enum Undeliverable {
     TooLarge,
 }
 
+/// Told by a bus whose clients come and go. Calls are short and never block:
+/// they run in the task of the client's connection.
+pub trait ClientHook: Send + Sync {
+    /// A client has connected, or a connection of it is over. Which of the two
+    /// holds now, [`super::Bus::is_connected`] tells: calls for one client that
+    /// overlap come in no order, but the last comes after the last change.
+    fn changed(&self, client: &str);
+}
+
 /// Called by a bus for the topics it was registered for. Calls are short and
 /// never block: they run in the publisher's task.
 pub trait Hook: Send + Sync {

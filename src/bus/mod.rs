@@ -100,7 +100,7 @@ use tokio::sync::Notify;
 pub use access::is_user_name;
 pub use batch::{Batch, allow_putting_off, flush_put_off};
 pub use clock::now_ms;
-pub use hook::{Hook, Inbound, Undeliverable};
+pub use hook::{ClientHook, Hook, Inbound, Undeliverable};
 pub use listener::{Bound, ListenError};
 pub use message::{Message, Publication};
 pub use password::{HashError, check_stored, hash as hash_password, is_hash};
@@ -159,6 +159,8 @@ pub struct Hooks {
     /// Topics on which work waits for somebody to serve it, and whom to tell
     /// if nobody does. A filter such as `req/backend/#`.
     work: Option<(Box<str>, Arc<dyn Hook>)>,
+    /// Who hears of clients that come and go.
+    clients: Option<Arc<dyn ClientHook>>,
 }
 
 impl Hooks {
@@ -171,6 +173,11 @@ impl Hooks {
     /// them, and tells `hook` of those that nobody does.
     pub fn on_work(&mut self, filter: &str, hook: Arc<dyn Hook>) {
         self.work = Some((filter.into(), hook));
+    }
+
+    /// Tells `hook` of every client that comes or goes.
+    pub fn on_clients(&mut self, hook: Arc<dyn ClientHook>) {
+        self.clients = Some(hook);
     }
 }
 
@@ -246,8 +253,31 @@ impl Bus {
         self.0.sessions.away()
     }
 
+    /// Whether a client has a connection now.
+    pub fn is_connected(&self, client: &str) -> bool {
+        self.0.sessions.is_connected(client)
+    }
+
+    /// Whether somebody serves just this topic: has subscribed to it without
+    /// wildcards, shared or not.
+    pub fn is_served(&self, topic: &str) -> bool {
+        self.0.queues.has(topic) || self.0.topics.is_subscribed(topic)
+    }
+
+    /// Whether a message on this topic would get to somebody.
+    pub fn is_wanted(&self, topic: &str) -> bool {
+        self.0.queues.covers(topic) || self.0.topics.covers(topic)
+    }
+
     pub fn queues(&self) -> Vec<QueueInfo> {
         self.0.queues.list()
+    }
+
+    /// A client has come or gone; not to be called with a lock held.
+    fn client_changed(&self, client: &str) {
+        if let Some(hook) = &self.0.hooks.clients {
+            hook.changed(client);
+        }
     }
 
     fn limits(&self) -> &Settings {

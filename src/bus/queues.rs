@@ -146,6 +146,11 @@ impl Queues {
         covered
     }
 
+    /// Whether some queue is of just this filter.
+    pub fn has(&self, filter: &str) -> bool {
+        self.table.read().by_topic.entries(filter).next().is_some()
+    }
+
     /// Keeps a message for whoever comes to serve its topic within the grace
     /// period. False: too much is kept already.
     pub fn keep_early(&self, publication: &Publication<'_>, now: u64, limits: &Limits) -> bool {

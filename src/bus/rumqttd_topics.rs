@@ -112,6 +112,12 @@ impl TopicEngine for RumqttdTopics {
         self.filters.read().entries(topic).next().is_some()
     }
 
+    fn covers(&self, topic: &str) -> bool {
+        let mut covered = false;
+        self.filters.read().matches(topic, |_, _| covered = true);
+        covered
+    }
+
     fn lost(&self) -> u64 {
         self.hub.lost()
     }

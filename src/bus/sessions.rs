@@ -57,6 +57,12 @@ impl SessionTable {
         self.by_id.get(id).map(|entry| Arc::clone(entry.value()))
     }
 
+    /// Asked with the table locked, so that of a session that is being taken
+    /// over it sees what was before or what comes after.
+    pub fn is_connected(&self, id: &str) -> bool {
+        self.by_id.get(id).is_some_and(|session| session.is_connected())
+    }
+
     pub fn len(&self) -> usize {
         self.by_id.len()
     }

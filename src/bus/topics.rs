@@ -27,6 +27,9 @@ pub trait TopicEngine: Send + Sync {
     /// Whether somebody subscribed to just this topic, without wildcards.
     fn is_subscribed(&self, topic: &str) -> bool;
 
+    /// Whether some subscription covers this topic.
+    fn covers(&self, topic: &str) -> bool;
+
     /// Messages that subscribers should have got and did not.
     fn lost(&self) -> u64;
 
@@ -107,6 +110,12 @@ impl TopicEngine for SubscriptionTree {
 
     fn is_subscribed(&self, topic: &str) -> bool {
         self.tree.read().entries(topic).next().is_some()
+    }
+
+    fn covers(&self, topic: &str) -> bool {
+        let mut covered = false;
+        self.tree.read().matches(topic, |_, _| covered = true);
+        covered
     }
 
     fn lost(&self) -> u64 {

@@ -4,21 +4,26 @@ use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
 use skep::config::{Log, LogFormat};
-use tracing_subscriber::EnvFilter;
+use skep::framework::LogLayer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
-/// Sends records where people and programs look for them, from now on.
+/// Sends records where people and programs look for them, from now on; and to
+/// the framework's tools, if they get a layer of their own.
 ///
 /// # Errors
 /// If the filter isn't one; settings that were checked have a good one.
-pub fn start(log: &Log) -> anyhow::Result<()> {
+pub fn start(log: &Log, tools: Option<LogLayer>) -> anyhow::Result<()> {
     let filter =
         EnvFilter::try_new(&log.filter).with_context(|| format!("the log filter {:?} can't be used", log.filter))?;
-    let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    let started = match log.format {
-        LogFormat::Json => records.json().try_init(),
-        LogFormat::Human => records.with_ansi(false).try_init(),
-        LogFormat::Auto => records.with_ansi(colours()).try_init(),
+    let records = fmt::layer().with_writer(stderr);
+    let records = match log.format {
+        LogFormat::Json => records.json().boxed(),
+        LogFormat::Human => records.with_ansi(false).boxed(),
+        LogFormat::Auto => records.with_ansi(colours()).boxed(),
     };
+    let started = registry().with(filter).with(records).with(tools).try_init();
     started.map_err(|error| anyhow::anyhow!("the log can't be started: {error}"))
 }
 

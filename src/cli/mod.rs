@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod import;
 mod limits;
 mod logging;
 mod reload;
@@ -43,6 +44,7 @@ enum Command {
     Reload(reload::Args),
     User(user::Args),
     Call(call::Args),
+    Import(import::Args),
 }
 
 impl Cli {
@@ -55,6 +57,7 @@ impl Cli {
             Some(Command::Reload(args)) => reload::run(&args),
             Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Import(args)) => import::run(&args),
         }
     }
 }
@@ -67,4 +70,5 @@ Examples:
                                            WebSocket on any free port
   SKEP_LOG=debug skep --log-format json    log everything, for programs
   skep check --config my.toml              what is in force, and where from
+  skep import beekeeper /etc/beekeeper     settings from those of the framework
   skep call myapp.str.uc '{\"string\":\"hello\"}'";

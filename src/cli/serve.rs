@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use skep::bus::{SAMPLE_PASSWORDS, is_hash};
 use skep::config::{Config, Effective, Origin};
+use skep::framework::{LogLines, log_lines};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -56,13 +57,14 @@ pub fn run(args: &Args) -> ExitCode {
 
 fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
     let config = effective.config.clone();
-    logging::start(&config.log)?;
+    let (layer, lines) = config.framework.log.then(log_lines).unzip();
+    logging::start(&config.log, layer)?;
     limits::forbid_core_dumps();
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
     warn_of_plain_passwords(&effective);
     let runtime = runtime(config.threads)?;
-    let status = runtime.block_on(serve(args, config));
+    let status = runtime.block_on(serve(args, config, lines));
     // A task that doesn't end by itself can't keep the process.
     runtime.shutdown_background();
     status
@@ -82,7 +84,7 @@ fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
     builder.build().context("the system gives no threads to run on")
 }
 
-async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
+async fn serve(args: &Args, config: Config, lines: Option<LogLines>) -> anyhow::Result<u8> {
     let mut signals = Signals::new()?;
     let about = welcome::About::new(&config);
     let data = config.data.clone();
@@ -97,6 +99,9 @@ async fn serve(args: &Args, config: Config) -> anyhow::Result<u8> {
         signal = signals.ending() => return Ok(signal.status()),
     };
     let answers = Answers::new(&data);
+    if let Some(lines) = lines {
+        skep.publish_log(lines);
+    }
     about.print(skep.listeners());
     supervisor::ready(&skep);
 

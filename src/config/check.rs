@@ -19,6 +19,12 @@ pub(super) fn check(config: &Config, given: &mut Given) {
         refuse(given, &backend, &[], why.to_owned());
     }
     names(config, given);
+    let router = Key::from(["router"]);
+    if config.router.presence.enabled && !config.router.enabled {
+        let switch = router.child("enabled");
+        let why = format!("given true, but it is the router that tells who is there, and {switch} is false");
+        refuse(given, &router.child("presence").child("enabled"), &[switch], why);
+    }
     for (key, bus) in &buses {
         members(key, bus, given);
         trust::check(key, bus, given);

@@ -46,6 +46,7 @@ pub struct Config {
     pub frontend: BTreeMap<String, crate::bus::Settings>,
     pub router: crate::router::Settings,
     pub bindings: crate::bindings::Settings,
+    pub framework: crate::framework::Settings,
     pub log: Log,
 }
 
@@ -58,6 +59,7 @@ impl Default for Config {
             frontend: [("frontend-1".into(), crate::bus::Settings::sample_frontend())].into(),
             router: Default::default(),
             bindings: Default::default(),
+            framework: Default::default(),
             log: Log::default(),
         }
     }

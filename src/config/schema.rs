@@ -83,6 +83,7 @@ pub static ROOT: Node = Group(&[
     ("frontend", Node::Named(Named::Frontend, &BUS)),
     ("router", ROUTER),
     ("bindings", BINDINGS),
+    ("framework", FRAMEWORK),
     ("log", LOG),
 ]);
 
@@ -187,9 +188,12 @@ const ROUTER: Node = Group(&[
     ("lanes", whole(1, u8::MAX as i64, "lanes")),
     ("auth_salt", Optional(Form::Secret)),
     ("shutdown_wait_ms", whole(0, DAY_MS, "ms")),
+    ("presence", Group(&[("enabled", Setting(Form::Switch)), ("grace_ms", whole(0, DAY_MS, "ms"))])),
 ]);
 
 const BINDINGS: Node = Group(&[("session_timeout_s", whole(1, TEN_YEARS_S, "s"))]);
+
+const FRAMEWORK: Node = Group(&[("status", Setting(Form::Switch)), ("log", Setting(Form::Switch))]);
 
 const LOG: Node =
     Group(&[("filter", Setting(Form::LogFilter)), ("format", Setting(Form::OneOf(&["auto", "human", "json"])))]);

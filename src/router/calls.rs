@@ -1,12 +1,12 @@
-//! The router's own calls, `_bkpr.router.bind` and `unbind`; and the answers to
+//! The router's own calls, `_bkpr.router.bind`, `unbind` and `sessions`; and the answers to
 //! requests on a backend that nobody will serve.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use crate::bindings::{Binding, JournalError};
@@ -16,6 +16,7 @@ use crate::mqtt::{QoS, Reason, UserProperties, response_topic, write_user_proper
 use super::Core;
 use super::jsonrpc::{self, RpcError};
 use super::names::{is_bindable_id, split_address, split_caller_addr};
+use super::presence::Devices;
 
 /// Takes from `req/{backend role}/_bkpr/router` on one backend.
 pub struct Calls {
@@ -56,6 +57,7 @@ impl Calls {
     fn call(&self, caller: Option<Caller>, method: &str, params: &Value, batch: &mut Batch) {
         let outcome = match method {
             "_bkpr.router.bind" => self.bind(params, caller),
+            "_bkpr.router.sessions" => self.sessions(params, caller, batch),
             "_bkpr.router.unbind" => self.unbind(params, caller),
             _ => {
                 answer(caller, Err(jsonrpc::METHOD_NOT_FOUND), batch);
@@ -107,6 +109,25 @@ impl Calls {
         }
         let binding = Binding { caller: caller_id, topic, frontend, address, auth: &auth };
         self.core.bindings.bind(binding, move |done| answer_done(caller, done));
+        Ok(())
+    }
+
+    /// How many devices an address has now.
+    fn sessions(
+        &self,
+        params: &Value,
+        caller: Option<Caller>,
+        batch: &mut Batch,
+    ) -> Result<(), (Option<Caller>, BadParam)> {
+        let bad = |caller, what: String| Err((caller, BadParam(what)));
+        let address = match string(params, "address") {
+            Ok(Some(address)) if split_address(address).is_some() => address,
+            Ok(Some(address)) => return bad(caller, format!("address {address:?} is not {{frontend role}}.{{name}}")),
+            Ok(None) => return bad(caller, "address is missing".into()),
+            Err(what) => return bad(caller, what),
+        };
+        let Devices { online, bound } = self.core.devices(address);
+        answer(caller, Ok(json!({ "address": address, "online": online, "bound": bound })), batch);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! The router is no client of the buses. They call it, in the task of whoever
 //! publishes to one of its topics, and it answers by publishing on another bus.
 
-/// `_bkpr.router.bind` and `unbind`.
+/// `_bkpr.router.bind`, `unbind` and `sessions`.
 mod calls;
 /// JSON-RPC as far as a router needs it.
 pub(crate) mod jsonrpc;
@@ -12,10 +12,14 @@ pub(crate) mod jsonrpc;
 pub(crate) mod names;
 /// Backend to every frontend, or to the devices of one address.
 mod notifications;
+/// Who is there.
+mod presence;
 /// Frontend to backend.
 mod requests;
 /// Backend to the caller's mailbox.
 mod responses;
+/// Which addresses were said to be online.
+mod roll;
 mod settings;
 /// The token of those who may bind.
 mod token;
@@ -28,8 +32,8 @@ use crate::bindings::Bindings;
 use crate::bus::{Batch, Bus, Counter, Hooks, Publication, now_ms};
 use crate::mqtt::{QoS, write_user_property};
 
-pub use settings::Settings;
-pub use token::router_token;
+pub use settings::{PresenceSettings, Settings};
+pub use token::{router_token, system_token};
 
 use jsonrpc::RpcError;
 
@@ -46,6 +50,8 @@ struct Core {
     /// No new requests are taken.
     stopping: AtomicBool,
     stats: Stats,
+    /// `None`: nobody wants to know who is there.
+    presence: Option<Arc<presence::Presence>>,
 }
 
 struct Buses {
@@ -84,8 +90,15 @@ pub struct BusName<'a> {
 
 impl Router {
     pub fn new(settings: Settings, bindings: Bindings) -> Router {
+        let presence = settings.presence.enabled.then(|| {
+            let presence = Arc::new(presence::Presence::default());
+            let marks = Arc::clone(&presence);
+            bindings.watch(move |address| marks.mark(address));
+            presence
+        });
         Router(Arc::new(Core {
             settings,
+            presence,
             bindings,
             buses: OnceLock::new(),
             stopping: AtomicBool::new(false),
@@ -109,6 +122,9 @@ impl Router {
                 hooks.on_topic(&format!("req/{role}-{lane}"), Arc::new(requests));
             }
         }
+        if let Some(presence) = &self.0.presence {
+            hooks.on_clients(Arc::new(presence::Comings::new(&self.0, presence, frontend.id)));
+        }
         hooks
     }
 
@@ -126,8 +142,7 @@ impl Router {
                 hooks.on_topic(&format!("msg/{}-{lane}", frontend.role), Arc::new(notifications));
             }
         }
-        let salt = self.0.settings.auth_salt.as_deref().unwrap_or(backend.id);
-        let calls = Arc::new(calls::Calls::new(&self.0, backend.id, router_token(salt)));
+        let calls = Arc::new(calls::Calls::new(&self.0, backend.id, router_token(self.0.salt(backend.id))));
         hooks.on_topic(&format!("req/{}/_bkpr/router", backend.role), Arc::clone(&calls) as _);
         hooks.on_work(&format!("req/{}/#", backend.role), calls);
         hooks
@@ -136,6 +151,22 @@ impl Router {
     /// Hands the router its buses. Calling it again changes nothing.
     pub fn join(&self, backends: Vec<Bus>, frontends: Vec<Bus>) {
         self.0.buses.get_or_init(|| Buses { backends, frontends });
+    }
+
+    /// Tells workers who comes and goes, until the router stops; `None` if the
+    /// settings want none of it. To be begun as clients can connect.
+    pub fn presence(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let presence = self.0.presence.as_ref().filter(|_| self.0.settings.enabled)?;
+        Some(presence::run(Arc::clone(&self.0), Arc::clone(presence)))
+    }
+
+    /// The token of a backend's framework services, see [`system_token`].
+    pub(crate) fn system_token(&self, backend: &Bus) -> String {
+        system_token(self.0.salt(backend.id()))
+    }
+
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.0.settings.enabled
     }
 
     pub fn stats(&self) -> &Stats {
@@ -155,6 +186,15 @@ impl Router {
 }
 
 impl Core {
+    /// What the tokens of a backend are made with.
+    fn salt<'a>(&'a self, backend: &'a str) -> &'a str {
+        self.settings.auth_salt.as_deref().unwrap_or(backend)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     fn frontend(&self, id: &str) -> Option<&Bus> {
         self.buses.get()?.frontends.iter().find(|bus| bus.id() == id)
     }

@@ -17,11 +17,35 @@ pub struct Settings {
     pub auth_salt: Option<String>,
     /// How long requests in flight may take to finish at a graceful stop, in ms.
     pub shutdown_wait_ms: u64,
+    pub presence: PresenceSettings,
+}
+
+/// Who is told of who is there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PresenceSettings {
+    /// Publishes `router.presence.online` and `offline` on the backends.
+    pub enabled: bool,
+    /// How long the last device of an address may be gone before it counts as
+    /// offline, in ms: a reload of a page is no goodbye.
+    pub grace_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { enabled: true, lanes: 2, auth_salt: None, shutdown_wait_ms: 2_000 }
+        Settings {
+            enabled: true,
+            lanes: 2,
+            auth_salt: None,
+            shutdown_wait_ms: 2_000,
+            presence: PresenceSettings::default(),
+        }
+    }
+}
+
+impl Default for PresenceSettings {
+    fn default() -> Self {
+        PresenceSettings { enabled: false, grace_ms: 10_000 }
     }
 }
 

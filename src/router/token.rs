@@ -8,7 +8,16 @@ use md5::{Digest, Md5};
 /// workers send. It keeps calls from going astray; access to the backend is
 /// what its users and rules decide.
 pub fn router_token(salt: &str) -> String {
-    STANDARD_NO_PAD.encode(Md5::digest(format!("BKPR_ROUTER{salt}")))
+    token("BKPR_ROUTER", salt)
+}
+
+/// The same for `BKPR_SYSTEM`: who tells the framework's own services something.
+pub fn system_token(salt: &str) -> String {
+    token("BKPR_SYSTEM", salt)
+}
+
+fn token(level: &str, salt: &str) -> String {
+    STANDARD_NO_PAD.encode(Md5::digest(format!("{level}{salt}")))
 }
 
 #[cfg(test)]

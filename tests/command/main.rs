@@ -6,6 +6,7 @@ mod certificates;
 mod check;
 mod discreet;
 mod help;
+mod import;
 mod reload;
 mod serve;
 mod started;

@@ -2,7 +2,7 @@
 
 use skep::config::Config;
 
-use crate::given::{file, layers, says};
+use crate::given::{Layers, file, layers, says};
 
 #[test]
 fn two_listeners_cant_have_one_address() {
@@ -12,6 +12,14 @@ fn two_listeners_cant_have_one_address() {
     says(&problem, &["frontend.frontend-1.listeners.ws.listen (--set)", "backend.backend-1.listeners.tcp.listen"]);
     let problems = layers().set("frontend.frontend-1.listeners.ws.listen=0.0.0.0:1883").problems();
     assert!(problems.iter().any(|problem| problem.contains("takes already")), "{problems:#?}");
+}
+
+#[test]
+fn presence_needs_the_router() {
+    let on = |layers: Layers| layers.set("router.presence.enabled=true");
+    assert!(on(layers()).config().router.presence.enabled);
+    let problem = on(layers().set("router.enabled=false")).problem();
+    says(&problem, &["router.presence.enabled (--set)", "router.enabled is false"]);
 }
 
 #[test]
