@@ -6,11 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use crate::bus::{Bus, access, websocket};
+use crate::bus::{Bus, UsersFile, access, token, websocket};
 use crate::client::{inflate, rpc};
 use crate::router::jsonrpc;
 
@@ -111,4 +113,41 @@ pub fn read_payload(payload: &[u8]) -> bool {
 /// Whether topic rules allow `filter`, or one topic, to a client.
 pub fn permits(rules: &[String], user: &str, filter: &str, client: &str) -> bool {
     access::Rules::new(rules).permit(filter, client, user)
+}
+
+/// A users file as it would be written again; none if it can't be used.
+pub fn users_file(text: &str) -> Option<String> {
+    toml::to_string(&UsersFile::parse(text).ok()?).ok()
+}
+
+/// What a bus takes for tokens, with a key that is known here.
+pub struct Tokens(token::Tokens);
+
+/// As long as one for HS256 has to be.
+const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+impl Default for Tokens {
+    fn default() -> Tokens {
+        Tokens::new()
+    }
+}
+
+impl Tokens {
+    /// With HS256, the issuer `fuzz`, and rules in the token.
+    pub fn new() -> Tokens {
+        Tokens(token::Tokens::with_secret(KEY, "fuzz"))
+    }
+
+    /// Whose token that is, if it is one.
+    pub fn user_of(&self, token: &[u8]) -> Option<String> {
+        self.0.verify(token).ok().map(|token| token.user)
+    }
+
+    /// A token of these parts, whatever they are.
+    pub fn sign(&self, header: &[u8], claims: &[u8]) -> Vec<u8> {
+        let encoded = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let key = jsonwebtoken::EncodingKey::from_secret(KEY);
+        let signature = jsonwebtoken::crypto::sign(encoded.as_bytes(), &key, jsonwebtoken::Algorithm::HS256);
+        [encoded, signature.unwrap_or_default()].join(".").into_bytes()
+    }
 }

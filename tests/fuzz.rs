@@ -130,3 +130,13 @@ fn filters_match_alike_one_by_one_and_in_a_tree() {
 fn envelopes_and_names_are_read_or_refused() {
     run("rpc");
 }
+
+#[test]
+fn a_token_is_taken_only_as_it_was_signed() {
+    run("tokens");
+}
+
+#[test]
+fn a_users_file_is_read_as_it_is_written_or_refused() {
+    run("users");
+}

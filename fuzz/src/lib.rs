@@ -5,12 +5,14 @@ mod broker;
 mod packets;
 mod rpc;
 mod topics;
+mod trust;
 mod websocket;
 
 pub use broker::{broker, pieces};
 pub use packets::packets;
 pub use rpc::rpc;
 pub use topics::topics;
+pub use trust::{tokens, users};
 pub use websocket::websocket;
 
 /// A target: its name, and what it claims of its input.
@@ -23,4 +25,6 @@ pub const TARGETS: &[Target] = &[
     ("websocket", websocket),
     ("topics", topics),
     ("rpc", rpc),
+    ("tokens", tokens),
+    ("users", users),
 ];

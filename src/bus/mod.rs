@@ -70,7 +70,7 @@ mod sys;
 /// The files and the client certificates of a listener with TLS.
 mod tls;
 /// JSON Web Tokens.
-mod token;
+pub(crate) mod token;
 /// The topic engine.
 mod topics;
 /// The bytes of a connection, whatever carries them.

@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod health;
 mod import;
 mod limits;
 mod logging;
@@ -44,6 +45,8 @@ enum Command {
     Reload(reload::Args),
     User(user::Args),
     Call(call::Args),
+    #[command(after_long_help = health::EXIT_STATUS)]
+    Health(health::Args),
     Import(import::Args),
 }
 
@@ -57,6 +60,7 @@ impl Cli {
             Some(Command::Reload(args)) => reload::run(&args),
             Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Health(args)) => health::run(&args),
             Some(Command::Import(args)) => import::run(&args),
         }
     }

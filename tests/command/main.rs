@@ -5,6 +5,7 @@ mod call;
 mod certificates;
 mod check;
 mod discreet;
+mod health;
 mod help;
 mod import;
 mod reload;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -186,4 +187,49 @@ fn the_program_with_a_damaged_store_starts_whole_or_ends_with_a_clear_error() {
         let _ = fs::remove_file(dir.path().join("errors.log"));
     }
     println!("{variants} starts on damaged stores: {started} whole, {ended} ended with a clear error");
+}
+
+#[test]
+fn a_copy_made_while_binds_go_on_is_whole_or_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let bindings = Bindings::open(&data, &Settings::default()).expect("it opens");
+    let acknowledged = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let bind = |n: usize| {
+        let (send, receive) = mpsc::channel();
+        let (caller, auth) = (caller(n), auth(n));
+        let topic = format!("priv/{caller}");
+        let binding = Binding { caller: &caller, topic: &topic, frontend: "frontend-1", address: None, auth: &auth };
+        bindings.bind(binding, move |done| send.send(done).expect("somebody waits"));
+        receive.recv_timeout(PATIENCE).expect("it is answered").expect("it is on disk");
+    };
+    let (mut whole, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in (0..).take_while(|_| !stop.load(Ordering::Relaxed)) {
+                bind(n);
+                acknowledged.store(n + 1, Ordering::Release);
+            }
+        });
+        for n in 0..10 {
+            let before = acknowledged.load(Ordering::Acquire);
+            let target = dir.path().join(format!("copy-{n}"));
+            copy(&data, &target);
+            match Bindings::open(&target, &Settings::default()) {
+                Ok(bindings) => {
+                    whole += 1;
+                    for n in 0..before {
+                        assert_eq!(bindings.touch(&caller(n), str::to_owned), Some(auth(n)), "binding {n}");
+                    }
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.to_string().contains("--set-aside-bindings"), "{error}");
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    println!("10 copies made while binds went on: {whole} whole, {refused} refused");
 }
