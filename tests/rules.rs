@@ -88,8 +88,10 @@ const MATRIX: &str = "
 
 const SECRET: &[u8] = b"thirty-two bytes at least, for HS256 it is";
 
-/// The kinds of users: column, bus, user, password, and who it is in words.
-fn users() -> Vec<(usize, Kind, Option<(String, String)>, &'static str)> {
+/// A kind of user: its column, its bus, user and password, and who it is in words.
+type Who = (usize, Kind, Option<(String, String)>, &'static str);
+
+fn users() -> Vec<Who> {
     let exp = 4_000_000_000_u64;
     let token = jsonwebtoken::encode(
         &jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256),

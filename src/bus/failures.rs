@@ -63,9 +63,14 @@ impl Failures {
         });
     }
 
-    /// Whose turn it is to compute a hash for this address.
-    pub fn gate(&self, address: IpAddr) -> Arc<tokio::sync::Mutex<()>> {
-        self.with(address, |known| Arc::clone(&known.gate))
+    /// Waits for the turn to compute a hash for this address; without a limit,
+    /// all may at once.
+    pub async fn turn(&self, address: IpAddr) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        if self.max == 0 {
+            return None;
+        }
+        let gate = self.with(address, |known| Arc::clone(&known.gate));
+        Some(gate.lock_owned().await)
     }
 
     fn with<T>(&self, address: IpAddr, act: impl FnOnce(&mut Address) -> T) -> T {

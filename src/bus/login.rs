@@ -200,8 +200,7 @@ impl Bus {
         if let Some(account) = account.clone().filter(|_| desk.verified.has(&tag, clock::now_ms())) {
             return Ok(account);
         }
-        let gate = desk.failures.gate(address);
-        let _turn = gate.lock().await;
+        let _turn = desk.failures.turn(address).await;
         // While this waited, others of this address have been in, or have failed.
         self.check_failures(address)?;
         if let Some(account) = account.clone().filter(|_| desk.verified.has(&tag, clock::now_ms())) {

@@ -32,3 +32,13 @@ fn colours() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !refused && stderr().is_terminal()
 }
+
+/// Has a command that stays connected say on standard error what its connection
+/// goes through: warnings, or what `SKEP_LOG` asks for.
+pub fn start_for_command() {
+    let wanted = std::env::var("SKEP_LOG").ok().filter(|filter| !filter.is_empty());
+    let filter = wanted.and_then(|filter| EnvFilter::try_new(filter).ok()).unwrap_or_else(|| EnvFilter::new("warn"));
+    let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colours());
+    // There is no other one.
+    let _ = records.try_init();
+}

@@ -1,16 +1,29 @@
 //! The command line: what there is to type, and what each command returns.
 
+mod bench;
 mod call;
 mod check;
+mod completions;
+mod connect;
+mod echo;
+mod ending;
+mod failure;
 mod health;
 mod import;
 mod limits;
+mod listen;
 mod logging;
+mod login;
+mod man;
+mod notify;
+mod output;
+mod params;
 mod reload;
 mod serve;
 mod settings;
 mod supervisor;
 mod user;
+mod values;
 mod welcome;
 
 use std::process::ExitCode;
@@ -45,6 +58,12 @@ enum Command {
     Reload(reload::Args),
     User(user::Args),
     Call(call::Args),
+    Notify(notify::Args),
+    Listen(listen::Args),
+    ServeEcho(echo::Args),
+    Bench(bench::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     #[command(after_long_help = health::EXIT_STATUS)]
     Health(health::Args),
     Import(import::Args),
@@ -60,6 +79,12 @@ impl Cli {
             Some(Command::Reload(args)) => reload::run(&args),
             Some(Command::User(args)) => user::run(&args),
             Some(Command::Call(args)) => call::run(&args),
+            Some(Command::Notify(args)) => notify::run(&args),
+            Some(Command::Listen(args)) => listen::run(&args),
+            Some(Command::ServeEcho(args)) => echo::run(&args),
+            Some(Command::Bench(args)) => bench::run(&args),
+            Some(Command::Completions(args)) => completions::run(&args),
+            Some(Command::Man(args)) => man::run(&args),
             Some(Command::Health(args)) => health::run(&args),
             Some(Command::Import(args)) => import::run(&args),
         }

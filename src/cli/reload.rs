@@ -4,6 +4,7 @@
 //! The command leaves a request of its own in the data directory and sends
 //! SIGHUP; the process writes beside it what came of the request.
 
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[command(after_long_help = EXIT_STATUS)]
 pub struct Args {
     /// Give up after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = super::call::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = super::values::seconds)]
     timeout: Duration,
 
     #[command(flatten)]
@@ -94,23 +95,36 @@ fn ask(args: &Args) -> anyhow::Result<Outcome> {
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw).context("its process has no number")?;
     let request: String = rand::rng().sample_iter(Alphanumeric).take(16).map(char::from).collect();
     let until = Instant::now() + args.timeout;
-    let mut pending = String::new();
+    let _turn = turn(&data, until)?;
+    replace(&data.join(REQUEST), request.as_bytes())
+        .with_context(|| format!("the data directory {shown} can't be written to"))?;
+    kill_process(process, Signal::HUP).with_context(|| format!("process {pid} can't be told"))?;
     while Instant::now() < until {
-        if pending != request {
-            // At first, or because somebody else has asked at the same time.
-            replace(&data.join(REQUEST), request.as_bytes())
-                .with_context(|| format!("the data directory {shown} can't be written to"))?;
-            kill_process(process, Signal::HUP).with_context(|| format!("process {pid} can't be told"))?;
-        }
         std::thread::sleep(PAUSE);
         if let Some(outcome) = read(&data)?
             && outcome.request == request
         {
             return Ok(outcome);
         }
-        pending = std::fs::read_to_string(data.join(REQUEST)).unwrap_or_default();
     }
     bail!("process {pid} has not answered within {} s", args.timeout.as_secs_f64())
+}
+
+/// Waits until nobody else asks: there is one place for a request, and one for
+/// its outcome. Held for as long as the answer is waited for.
+fn turn(data: &Path, until: Instant) -> anyhow::Result<File> {
+    let shown = data.display();
+    let directory = File::open(data).with_context(|| format!("the data directory {shown} can't be opened"))?;
+    loop {
+        match directory.try_lock() {
+            Ok(()) => return Ok(directory),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => bail!("another \"skep reload\" waits for an answer still"),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("the data directory {shown} can't be locked"));
+            }
+        }
+    }
 }
 
 /// The directory that the settings name. Settings that can't be used are told of

@@ -98,10 +98,10 @@ async fn serve(args: &Args, config: Config, lines: Option<LogLines>) -> anyhow::
         started = Skep::start(config) => started?,
         signal = signals.ending() => return Ok(signal.status()),
     };
-    let answers = Answers::new(&data);
     if let Some(lines) = lines {
         skep.publish_log(lines);
     }
+    let answers = Answers::new(&data);
     about.print(skep.listeners());
     supervisor::ready(&skep);
 

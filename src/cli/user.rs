@@ -85,14 +85,14 @@ const EXAMPLES: &str = "\
 Examples:
   skep user add alice --file users.toml
   head -c 24 /dev/urandom | base64 | skep user add worker --bus backend-1
-  skep user add reader --publish 'log/none' --subscribe 'log/#' --file users.toml
+  skep user add reader --subscribe 'log/#' --file users.toml
   skep user remove alice && skep reload";
 
 const LONG_EXAMPLES: &str = "\
 Examples:
   skep user add alice --file users.toml
   head -c 24 /dev/urandom | base64 | skep user add worker --bus backend-1
-  skep user add reader --publish 'log/none' --subscribe 'log/#' --file users.toml
+  skep user add reader --subscribe 'log/#' --file users.toml
   skep user remove alice && skep reload
 
 Exit status:

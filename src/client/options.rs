@@ -31,7 +31,7 @@ use super::url::{Url, UsualPorts};
 #[derive(Clone)]
 pub struct Options {
     url: Url,
-    login: Option<(String, String)>,
+    login: Option<(String, Option<String>)>,
     /// Who signs the certificates of buses; none: whom the system trusts.
     ca: Option<Arc<RootCertStore>>,
     client_id: String,
@@ -103,7 +103,7 @@ impl Options {
             login: url.login.clone(),
             url,
             ca: None,
-            client_id: rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect(),
+            client_id: random_client_id(),
             side,
             backend_role: "backend".into(),
             frontend_role: "frontend".into(),
@@ -120,8 +120,18 @@ impl Options {
     /// Who connects; without it (or user and password in the URL), nobody in
     /// particular.
     pub fn login(mut self, user: &str, password: &str) -> Options {
-        self.login = Some((user.into(), password.into()));
+        self.login = Some((user.into(), Some(password.into())));
         self
+    }
+
+    /// Who connects, if anybody in particular.
+    pub fn user(&self) -> Option<&str> {
+        self.login.as_ref().map(|(user, _)| user.as_str())
+    }
+
+    /// With which password: none, too, if the URL names a user and nothing more.
+    pub fn password(&self) -> Option<&str> {
+        self.login.as_ref().and_then(|(_, password)| password.as_deref())
     }
 
     /// A file with the certificates (PEM) of who signs those of buses, for URLs
@@ -170,6 +180,12 @@ impl Options {
     /// still when it comes back.
     pub fn client_id(mut self, id: &str) -> Options {
         self.client_id = id.into();
+        self
+    }
+
+    /// Another random client id, for one more connection like this one.
+    pub fn random_client_id(mut self) -> Options {
+        self.client_id = random_client_id();
         self
     }
 
@@ -271,7 +287,7 @@ impl Options {
         network.set_tcp_nodelay(true);
         options.set_network_options(network);
         if let Some((user, password)) = &self.login {
-            options.set_credentials(user, password);
+            options.set_credentials(user, password.as_deref().unwrap_or_default());
         }
         if receive_maximum.is_some() {
             options.set_receive_maximum(receive_maximum);
@@ -279,6 +295,10 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+fn random_client_id() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect()
 }
 
 /// Tells neither the password nor the client id, which is a secret, too.

@@ -18,11 +18,11 @@ use super::inbox::Work;
 use super::link::{Fate, HandOverError, Link, Message};
 use super::request::Request;
 use super::rpc::{self, RpcError};
-use super::worker::Handler;
+use super::worker::{Handler, handler_of};
 
 pub struct Shift {
     client: Client,
-    /// By `{service}.{method}`.
+    /// See [`handler_of`].
     handlers: Arc<HashMap<String, Handler>>,
     /// One for each request that may be worked on: after a connection was lost
     /// there may be requests of the old one and of the new one.
@@ -153,7 +153,7 @@ impl Asked {
         link: &Link,
     ) -> Sent {
         let rpc::Request { id, method, params } = call;
-        let outcome = match handlers.get(&method).cloned() {
+        let outcome = match handler_of(handlers, &method).cloned() {
             None => Err(RpcError::of_code(RpcError::METHOD_NOT_FOUND)),
             Some(handler) => {
                 let request = Request {

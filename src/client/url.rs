@@ -12,7 +12,8 @@ pub(super) struct Url {
     /// Path of the WebSocket; none for plain MQTT.
     pub websocket: Option<String>,
     pub tls: bool,
-    pub login: Option<(String, String)>,
+    /// The user, and the password if a colon says that there is one.
+    pub login: Option<(String, Option<String>)>,
 }
 
 /// What stands in for a port that is left out.
@@ -46,11 +47,8 @@ impl Url {
         if port == 0 || !is_host(host) {
             return Err(UrlError::new(text));
         }
-        let login = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
-            Some((user, password)) => match (decoded(user), decoded(password)) {
-                (Some(user), Some(password)) => Some((user, password)),
-                _ => return Err(UrlError::new(text)),
-            },
+        let login = match login {
+            Some(login) => Some(user_and_password(login).ok_or_else(|| UrlError::new(text))?),
             None => None,
         };
         Ok(Url { host: host.into(), port, websocket, tls, login })
@@ -61,6 +59,13 @@ fn is_host(text: &str) -> bool {
     match text.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()),
         None => !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')),
+    }
+}
+
+fn user_and_password(login: &str) -> Option<(String, Option<String>)> {
+    match login.split_once(':') {
+        Some((user, password)) => Some((decoded(user)?, Some(decoded(password)?))),
+        None => Some((decoded(login)?, None)),
     }
 }
 
@@ -116,11 +121,12 @@ mod tests {
     #[test]
     fn a_url_may_say_who_logs_in() {
         for (text, user, password) in [
-            ("mqtt://me:secret@h", "me", "secret"),
-            ("mqtt://me:s%40%2f%C3%A9/:@h:7", "me", "s@/é/:"),
-            ("ws://me@h:1/mqtt", "me", ""),
+            ("mqtt://me:secret@h", "me", Some("secret")),
+            ("mqtt://me:s%40%2f%C3%A9/:@h:7", "me", Some("s@/é/:")),
+            ("mqtt://me:@h", "me", Some("")),
+            ("ws://me@h:1/mqtt", "me", None),
         ] {
-            assert_eq!(parse(text).unwrap().login, Some((user.into(), password.into())), "{text}");
+            assert_eq!(parse(text).unwrap().login, Some((user.into(), password.map(String::from))), "{text}");
         }
     }
 

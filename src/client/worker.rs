@@ -13,11 +13,14 @@ use tokio::task::JoinHandle;
 
 use super::caller::{Client, Serves};
 use super::error::ConnectError;
-use super::names::{Method, service_filter};
+use super::names::{Method, is_dotted, service_filter};
 use super::options::Options;
 use super::request::Request;
 use super::rpc::RpcError;
 use super::shift::Shift;
+
+/// In place of the name of a method: those that have no handler of their own.
+const REST: &str = "*";
 
 pub(super) type Answered = Pin<Box<dyn Future<Output = Result<Value, RpcError>> + Send>>;
 pub(super) type Handler = Arc<dyn Fn(Request, Value) -> Answered + Send + Sync>;
@@ -56,7 +59,7 @@ pub(super) type Handler = Arc<dyn Fn(Request, Value) -> Answered + Send + Sync>;
 pub struct Worker {
     options: Options,
     concurrency: u16,
-    /// By `{service}.{method}`.
+    /// By `{service}.{method}`, or [`REST`] for a method.
     handlers: HashMap<String, Handler>,
     services: Vec<String>,
 }
@@ -85,7 +88,30 @@ impl Worker {
     ///
     /// It shares threads with everything else in its tokio runtime: what takes
     /// long without an await belongs in `tokio::task::spawn_blocking`.
-    pub fn serve<P, R, F, A>(mut self, service: &str, method: &str, handler: F) -> Worker
+    pub fn serve<P, R, F, A>(self, service: &str, method: &str, handler: F) -> Worker
+    where
+        P: DeserializeOwned,
+        R: Serialize,
+        F: Fn(Request, P) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R, RpcError>> + Send + 'static,
+    {
+        self.handle(service, method, handler)
+    }
+
+    /// Has `handler` answer calls of all methods of the service that no other
+    /// handler answers, as for [`Worker::serve`]; which one it is, is in
+    /// [`Request::method`].
+    pub fn serve_rest<P, R, F, A>(self, service: &str, handler: F) -> Worker
+    where
+        P: DeserializeOwned,
+        R: Serialize,
+        F: Fn(Request, P) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R, RpcError>> + Send + 'static,
+    {
+        self.handle(service, REST, handler)
+    }
+
+    fn handle<P, R, F, A>(mut self, service: &str, method: &str, handler: F) -> Worker
     where
         P: DeserializeOwned,
         R: Serialize,
@@ -122,7 +148,11 @@ impl Worker {
     /// The bus can't be reached, or does not let us in; a service or a method has
     /// a name that can't be.
     pub async fn start(self) -> Result<Serving, ConnectError> {
-        if let Some(bad) = self.handlers.keys().find(|name| Method::parse(name).is_none()) {
+        let is_good = |name: &str| match name.strip_suffix(REST) {
+            Some(service) => service.strip_suffix('.').is_some_and(is_dotted),
+            None => Method::parse(name).is_some(),
+        };
+        if let Some(bad) = self.handlers.keys().find(|name| !is_good(name)) {
             return Err(ConnectError::Method(bad.clone()));
         }
         let role = self.options.backend_role.clone();
@@ -151,6 +181,14 @@ impl Worker {
             why = serving.ended() => Err(why),
         }
     }
+}
+
+/// Whoever answers calls of a method.
+pub(super) fn handler_of<'h>(handlers: &'h HashMap<String, Handler>, method: &str) -> Option<&'h Handler> {
+    handlers.get(method).or_else(|| {
+        let (service, _) = method.rsplit_once('.')?;
+        handlers.get(&format!("{service}.{REST}"))
+    })
 }
 
 /// Callers have several ways to give no parameters, as have types to take none.

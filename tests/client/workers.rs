@@ -181,3 +181,22 @@ fn a_name_that_cannot_be_is_refused_before_anything_is_served() {
         assert_eq!(worker.start().await.err(), Some(ConnectError::Method("a/b.c".into())));
     });
 }
+
+#[test]
+fn methods_without_a_handler_of_their_own_go_to_the_one_for_the_rest() {
+    with_skep(async |skep| {
+        let worker = Worker::new(backend(skep))
+            .serve_rest("test", |request, _: Value| async move { Ok(request.method) })
+            .serve("test", "own", |_, ()| async { Ok("own") });
+        let _serving = start(worker).await;
+        let client = connect(frontend(skep)).await;
+        for (method, answer) in [("test.own", "own"), ("test.any", "test.any"), ("test.other", "test.other")] {
+            assert_eq!(client.call::<_, String>(method, ()).await.unwrap(), answer);
+        }
+        assert_eq!(code(&client, "test.below.any", ()).await, RpcError::METHOD_NOT_AVAILABLE, "another service");
+        for bad in ["", "a..b", "a/b", "a.*"] {
+            let worker = Worker::new(backend(skep)).serve_rest(bad, |_, ()| async { Ok(()) });
+            assert!(matches!(worker.start().await, Err(ConnectError::Method(_))), "{bad}");
+        }
+    });
+}

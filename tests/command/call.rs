@@ -1,68 +1,42 @@
 //! `skep call`: what it prints and returns, whatever comes of the call.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
-use skep::client::{Options, RpcError, Worker};
-use skep::config::Config;
-use skep::{Kind, Skep};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use skep::client::RpcError;
 
+use crate::buses::Buses;
 use crate::started::{Ran, skep};
 
-/// A skep and a worker within the test.
-struct Buses {
-    runtime: Runtime,
-    skep: Option<Skep>,
-    urls: Vec<String>,
-    _worker: oneshot::Sender<()>,
-    _data: TempDir,
-}
-
 fn buses() -> Buses {
-    let runtime = Runtime::new().unwrap();
-    let data = tempfile::tempdir().unwrap();
-    let mut config = Config { data: data.path().into(), ..Config::default() };
-    for bus in config.backend.values_mut().chain(config.frontend.values_mut()) {
-        bus.listeners.values_mut().for_each(|listener| listener.listen.set_port(0));
-        bus.queues.grace_ms = 200;
-    }
-    // One of the methods never answers.
-    config.router.shutdown_wait_ms = 50;
-    let skep = runtime.block_on(Skep::start(config)).unwrap();
-    let urls = |kind| skep.listeners().iter().filter(move |bound| bound.kind == kind).map(|bound| bound.url());
-    let options = Options::backend(&urls(Kind::Backend).next().unwrap()).unwrap().login("backend", "def456");
-    let worker = Worker::new(options)
-        .serve("t", "echo", |_, params: Value| async move { Ok(params) })
-        .serve("t", "fail", |_, _: Value| async move {
-            Err::<Value, _>(RpcError { code: -32000, message: "no luck".into(), data: Some(json!({ "why": "rain" })) })
-        })
-        .serve("t", "never", |_, _: Value| std::future::pending::<Result<Value, RpcError>>());
-    let (stop, stopped) = oneshot::channel();
-    runtime.spawn(worker.run(async {
-        // Dropped at the end of the test.
-        let _ = stopped.await;
-    }));
-    let urls = urls(Kind::Frontend).collect();
-    Buses { runtime, skep: Some(skep), urls, _worker: stop, _data: data }
+    let mut buses = Buses::start();
+    buses.work(|worker| {
+        worker
+            .serve("t", "echo", |_, params: Value| async move { Ok(params) })
+            .serve("t", "fail", |_, _: Value| async move {
+                let data = Some(json!({ "why": "rain" }));
+                Err::<Value, _>(RpcError { code: -32000, message: "no luck".into(), data })
+            })
+            .serve("t", "even", |_, (number,): (u64,)| async move {
+                if number % 2 == 0 { Ok(number) } else { Err(RpcError::new(-7, "odd")) }
+            })
+            .serve("t", "whoami", |request, _: Value| async move { Ok(request.auth) })
+            .serve("t", "login", |request, user: (String,)| async move {
+                Ok(request.bind(Some("frontend.user-1"), &user.0).await?)
+            })
+    });
+    // A worker that serves one at a time would be busy with it for good.
+    buses.work(|worker| worker.serve("slow", "never", |_, _: Value| std::future::pending::<Result<Value, RpcError>>()));
+    buses
 }
 
 impl Buses {
-    /// Calls through the first frontend listener. A worker that is still on its
-    /// way is waited for as any service that starts again is.
+    /// Calls through the first frontend listener.
     fn call(&self, args: &[&str]) -> Ran {
         skep(&[&["call", "--url", &self.urls[0]], args].concat()).run()
-    }
-}
-
-impl Drop for Buses {
-    fn drop(&mut self) {
-        if let Some(skep) = self.skep.take() {
-            self.runtime.block_on(skep.stop());
-        }
     }
 }
 
@@ -102,7 +76,7 @@ fn an_error_is_status_1_with_its_code_message_and_data() {
 
 #[test]
 fn no_answer_in_time_is_status_3() {
-    buses().call(&["t.never", "{}", "--timeout", "0.5"]).refused(3, &["no answer from t.never within 0.5 s"]);
+    buses().call(&["slow.never", "{}", "--timeout", "0.5"]).refused(3, &["no answer from slow.never within 0.5 s"]);
 }
 
 #[test]
@@ -123,6 +97,80 @@ fn the_password_can_come_from_a_file_or_a_variable() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let ran = skep(&args[..7]).variable("SKEP_PASSWORD", "abc123").run();
     assert_eq!(ran.status, Some(0), "{ran:?}");
+}
+
+#[test]
+fn a_url_says_who_logs_in_unless_options_do() {
+    let buses = buses();
+    let place = buses.urls[0].strip_prefix("mqtt://").unwrap();
+    let call = |login: &str, args: &[&str]| {
+        let url = format!("mqtt://{login}@{place}");
+        skep(&[&["call", "t.echo", "[]", "--url", &url], args].concat())
+    };
+    assert_eq!(call("frontend:abc123", &[]).run().status, Some(0));
+    assert_eq!(call("front%65nd:%61bc123", &[]).run().status, Some(0), "what is encoded is decoded");
+    assert_eq!(call("frontend:abc123", &[]).variable("SKEP_PASSWORD", "wrong").run().status, Some(0));
+    assert_eq!(call("frontend", &[]).variable("SKEP_PASSWORD", "abc123").run().status, Some(0));
+    assert_eq!(call("nobody:wrong", &["--user", "frontend", "--password", "abc123"]).run().status, Some(0));
+    assert_eq!(call("frontend:wrong", &["--password", "abc123"]).run().status, Some(0));
+    let ran = call("ann:s3cret", &[]).run();
+    assert!(!ran.stderr.contains("s3cret") && ran.stderr.contains("user \"ann\""), "{ran:?}");
+    ran.refused(4, &["can't connect to", place]);
+    call("ann", &[]).run().refused(2, &["\"ann\" needs a password"]);
+    call("ann:%zz", &[]).run().refused(2, &["is not a bus"]);
+}
+
+#[test]
+fn each_line_of_standard_input_is_a_call_and_each_result_a_line() {
+    let buses = buses();
+    let ran = buses.command(&["call", "t.echo", "--lines"]).run_with("[1]\n\n{\"a\": \"b\"}\n[2]");
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "[1]\n{\"a\":\"b\"}\n[2]\n"), "{}", ran.stderr);
+    let ran = buses.command(&["call", "t.even", "--lines"]).run_with("[2]\n[3]\n[4\n[6]\n");
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(1), "2\n6\n"), "the first that failed decides");
+    assert!(ran.stderr.contains("line 2: error -7: odd\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("line 3: skep call: the parameters are not JSON"), "{}", ran.stderr);
+    let ran = buses.command(&["call", "t.echo", "--lines", "--count", "1"]).run_with("[1]\n[2]\n");
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "[1]\n"));
+    let ran = buses.command(&["call", "t.echo", "--lines"]).run_with("");
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_call_can_be_made_several_times() {
+    let buses = buses();
+    let ran = buses.run(&["call", "t.echo", "[1]", "--count", "3"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "[1]\n[1]\n[1]\n"), "{}", ran.stderr);
+    let ran = buses.run(&["call", "t.fail", "--count", "2"]);
+    assert_eq!((ran.status, ran.stderr.matches("no luck").count()), (Some(1), 2), "{ran:?}");
+}
+
+#[test]
+fn a_result_has_the_form_that_is_asked_for() {
+    let buses = buses();
+    for (params, format, printed) in [
+        ("[\"x\"]", "raw", "[\"x\"]\n"),
+        ("{\"a\":1}", "json", "{\"a\":1}\n"),
+        ("{\"a\":1}", "pretty", "{\n  \"a\": 1\n}\n"),
+    ] {
+        assert_eq!(buses.run(&["call", "t.echo", params, "--format", format]).stdout, printed);
+    }
+    let login = ["--login", "t.login", "[\"ann\"]"];
+    let ran = buses.run(&[&["call", "t.whoami", "--format", "raw"], &login[..]].concat());
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "ann\n"), "{}", ran.stderr);
+    buses.run(&["call", "t.whoami", "--login", "t.login", "{"]).refused(2, &["--login", "not JSON"]);
+    buses.run(&["call", "t.whoami", "--login", "t.fail", "{}"]).refused(1, &["no luck"]);
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_ends_it_quietly() {
+    let buses = buses();
+    let mut call = buses.command(&["call", "t.echo", "[1]", "--count", "1000000"]);
+    let mut child = call.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "[1]\n", "a line comes when it is there");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
 
 #[test]

@@ -2,6 +2,14 @@
 
 use crate::started::skep;
 
+/// The commands that `skep --help` lists.
+pub fn commands(help: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    names.map(str::to_owned).collect()
+}
+
 #[test]
 fn help_shows_examples_and_exit_statuses() {
     for (args, parts) in [
@@ -16,6 +24,16 @@ fn help_shows_examples_and_exit_statuses() {
         for part in parts {
             assert!(ran.stdout.contains(part), "{args:?}: no {part:?} in {}", ran.stdout);
         }
+    }
+}
+
+#[test]
+fn every_command_tells_its_exit_statuses() {
+    for command in commands(&skep(&["--help"]).run().stdout) {
+        let help = skep(&[&command, "--help"]).run().stdout;
+        // Those of a command with commands of its own may be told there.
+        let tells = help.contains("Exit status:") || !commands(&help).is_empty();
+        assert!(tells, "{command}: {help}");
     }
 }
 

@@ -1,13 +1,18 @@
 //! The `skep` command as it is typed: output, messages, exit statuses.
 
+mod bench;
+mod buses;
 mod call;
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod check;
 mod discreet;
+mod documented;
+mod generated;
 mod health;
 mod help;
 mod import;
+mod notifications;
 mod reload;
 mod serve;
 mod started;
@@ -15,4 +20,5 @@ mod supervised;
 #[path = "../support/mod.rs"]
 #[allow(unused_imports, reason = "each test binary uses its own part of this")]
 mod support;
+mod terminal;
 mod user;

@@ -2,8 +2,8 @@
 //! heard when they fail.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,39 @@ pub fn python(program: &str, claim: &str, environment: &[(&str, &str)]) {
     // Else it writes its cache beside the sources.
     command.arg("-B").arg(foreign().join("python").join(program)).arg(claim);
     run(command.envs(environment.iter().copied()));
+}
+
+/// Where an example of skep's is, built as it is now: tests that are named on
+/// the command line are built without the examples.
+pub fn example(name: &str) -> PathBuf {
+    require(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/chat/page/node_modules"));
+    let mut cargo = Command::new(env!("CARGO"));
+    run(cargo.args(["build", "--offline", "--locked", "--quiet", "--example", name]));
+    let programs = Path::new(env!("CARGO_BIN_EXE_skep")).parent().expect("a folder of programs");
+    programs.join("examples").join(name)
+}
+
+/// Starts a program that says something when it is ready: it, until dropped,
+/// and what it says.
+pub fn speaking(program: &Path, args: &[&str]) -> (Speaking, String) {
+    let mut command = Command::new(program);
+    let mut child = start(command.args(args).stdout(Stdio::piped()));
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    let speaking = Speaking(child);
+    let mut said = String::new();
+    output.read_line(&mut said).expect("text");
+    assert!(!said.is_empty(), "{command:?} ended");
+    (speaking, said)
+}
+
+pub struct Speaking(Child);
+
+impl Drop for Speaking {
+    fn drop(&mut self) {
+        // Gone already if it failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Where Chromium is.

@@ -138,6 +138,15 @@ fn the_files_on_the_page_can_be_used() {
 }
 
 #[test]
+fn the_file_on_the_page_about_authentication_can_be_used() {
+    let page = include_str!("../../docs/authentication.md");
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|b| b.split("```").next()).collect();
+    assert_eq!(blocks.len(), 1);
+    let config = file(blocks[0]).config();
+    assert!(config.frontend["frontend-1"].users.is_empty());
+}
+
+#[test]
 fn the_default_buses_are_on_the_page() {
     for bus in Config::default().backend.values().chain(Config::default().frontend.values()) {
         for listener in bus.listeners.values() {

@@ -1,4 +1,5 @@
 //! Certificates made for a test: an authority, and whom it has signed.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

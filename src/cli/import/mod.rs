@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> ExitCode {
 fn import(args: &Beekeeper) -> anyhow::Result<()> {
     let files = Files::read(&args.dir)?;
     let plan = Plan::of(&files);
-    let text = plan.text(&files.names);
+    let text = plan.text(&files.names)?;
     check(&text)?;
     let to_stdout = args.output == Path::new("-");
     if to_stdout {

@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 
-use skep::bus::{Settings, User};
+use skep::bus::{Settings, User, hash_password};
 use toml::Value;
 
 use super::plan::{Plan, PlannedBus, Rights};
 
 impl Plan {
     /// A whole `rumqttd.toml`, made from the files of these names.
-    pub fn text(&self, from: &[&str]) -> String {
+    ///
+    /// # Errors
+    /// A password can't be hashed.
+    pub fn text(&self, from: &[&str]) -> anyhow::Result<String> {
         let mut text = format!("# Made by `skep import beekeeper` from {}.\n", from.join(", "));
         text.push_str("# It has passwords in it. What it leaves out has the defaults of docs/configuration.md.\n");
         if !self.notes.is_empty() {
@@ -19,13 +22,13 @@ impl Plan {
             let _ = writeln!(text, "# - {note}");
         }
         for bus in &self.backends {
-            bus.write("backend", &Settings::sample_backend(), &mut text);
+            bus.write("backend", &Settings::sample_backend(), &mut text)?;
         }
         if self.frontends.is_empty() {
             text.push_str("\n# No frontend: skep would have one of its own without this line.\n[frontend]\n");
         }
         for bus in &self.frontends {
-            bus.write("frontend", &Settings::sample_frontend(), &mut text);
+            bus.write("frontend", &Settings::sample_frontend(), &mut text)?;
         }
         if self.salt.is_some() || self.shutdown_wait_ms.is_some() {
             text.push_str("\n[router]\n");
@@ -39,12 +42,12 @@ impl Plan {
         if let Some(seconds) = self.session_timeout_s {
             let _ = write!(text, "\n[bindings]\nsession_timeout_s = {seconds}\n");
         }
-        text
+        Ok(text)
     }
 }
 
 impl PlannedBus {
-    fn write(&self, kind: &str, sample: &Settings, text: &mut String) {
+    fn write(&self, kind: &str, sample: &Settings, text: &mut String) -> anyhow::Result<()> {
         let bus = format!("{kind}.{}", key(&self.id));
         let _ = write!(text, "\n[{bus}]\nrole = {}\n", quoted(&self.role));
         if let Some(user) = &self.anonymous {
@@ -54,6 +57,7 @@ impl PlannedBus {
         if let Some(ws) = self.ws {
             let _ = write!(text, "\n[{bus}.listeners.ws]\nlisten = \"{ws}\"\n");
         }
+        let is_local = [Some(self.tcp), self.ws].into_iter().flatten().all(|address| address.ip().is_loopback());
         for user in &self.users {
             let (name, comment) = match user.rights {
                 Rights::Router => {
@@ -64,9 +68,18 @@ impl PlannedBus {
             let rules = sample.users.get(name).cloned().unwrap_or_default();
             let User { publish, subscribe, .. } = rules;
             let name = key(&user.name);
-            let _ = write!(text, "{comment}\n[{bus}.users.{name}]\npassword = {}\n", quoted(&user.password));
+            let _ = write!(text, "{comment}\n[{bus}.users.{name}]\n");
+            let _ = match is_local {
+                true => writeln!(text, "password = {}", quoted(&user.password)),
+                // A plain one would be refused.
+                false => {
+                    let hash = hash_password(user.password.as_bytes()).map_err(anyhow::Error::msg)?;
+                    writeln!(text, "# The hash of the password that it had.\npassword = {}", quoted(&hash))
+                }
+            };
             let _ = writeln!(text, "publish = {}\nsubscribe = {}", Value::from(publish), Value::from(subscribe));
         }
+        Ok(())
     }
 }
 

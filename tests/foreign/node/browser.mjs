@@ -2,24 +2,13 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { chromium } from 'playwright-core'
+import { browser as launch } from './browse.mjs'
 import { bind, given, inTime, notify, publish, run, subscribe, worker } from './peer.mjs'
 
 const FILES = {
     '/': ['text/html', new URL('page.html', import.meta.url)],
     '/mqtt.js': ['text/javascript', new URL('node_modules/mqtt/dist/mqtt.esm.js', import.meta.url)],
 }
-
-const FLAGS = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-]
 
 async function serveFiles() {
     const server = createServer(async (request, response) => {
@@ -40,7 +29,7 @@ async function page() {
     await subscribe(binding, 'priv/page-binder')
     await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
     const site = await serveFiles()
-    const browser = await chromium.launch({ executablePath: given('SKEP_CHROMIUM'), args: FLAGS })
+    const browser = await launch()
     try {
         const tab = await browser.newPage()
         tab.on('console', (line) => console.log('page:', line.text()))

@@ -46,7 +46,7 @@ class Peer:
         self._granted = {}
         self._answered = threading.Condition()
         address = urlsplit(url)
-        websocket = address.scheme == "ws"
+        websocket = address.scheme in ("ws", "wss")
         how = {"transport": "websockets" if websocket else "tcp", "manual_ack": serve is not None}
         if self.v5:
             how["protocol"] = mqtt.MQTTv5
@@ -55,6 +55,8 @@ class Peer:
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id, **how)
         if websocket:
             self.client.ws_set_options(path=address.path)
+        if address.scheme in ("mqtts", "wss"):
+            self.client.tls_set(ca_certs=os.environ["SKEP_CA"])
         if user:
             self.client.username_pw_set(*user)
         if will:
