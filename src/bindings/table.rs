@@ -196,7 +196,7 @@ impl Table {
 }
 
 /// Seconds that the bindings have lived, as far as anybody has measured them:
-/// see `docs/decisions/0005-time-of-bindings.md`. Within the process it goes by
+/// see `docs/decisions/0006-time-of-bindings.md`. Within the process it goes by
 /// the monotonic clock, and begins where the store's last stamp says.
 pub struct Clock {
     started: Instant,
