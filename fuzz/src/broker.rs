@@ -29,7 +29,7 @@ fn runtime() -> Runtime {
 fn settings(role: &str) -> Settings {
     let mut settings = Settings { role: role.into(), ..Settings::default() };
     let all = || vec!["#".to_owned()];
-    let user = User { password: String::new(), publish: all(), subscribe: all(), ..User::default() };
+    let user = User { password: String::new(), publish: all(), subscribe: all() };
     settings.users.insert("anybody".into(), user);
     settings.anonymous = Some("anybody".into());
     settings.connections.max_payload_size = 64 * 1024;

@@ -41,7 +41,7 @@ fn live(skep: &Process, life: u64) {
     let response = json_of(&client.message());
     assert_eq!(response["result"], id.as_str(), "{response}");
     // Some go without a word.
-    if life % 4 == 0 { client.reset() } else { client.leave() }
+    if life.is_multiple_of(4) { client.reset() } else { client.leave() }
 }
 
 /// Serves logins and calls until told to stop.
