@@ -21,6 +21,10 @@ const FLUSH_CHUNK: usize = 64;
 /// Reads after which writes are put off no longer, see [`Batch::flush_soon`].
 const READS_PUT_OFF: u32 = 16;
 
+/// The same by their bytes: who asks much in one go must not have a backlog of
+/// answers that nobody has tried to write.
+const BYTES_PUT_OFF: usize = 16 * 1024;
+
 /// Sockets that wait for that, at most.
 const SOCKETS_PUT_OFF: usize = 64;
 
@@ -30,10 +34,11 @@ struct PutOff {
     allowed: bool,
     touched: Vec<Arc<Session>>,
     reads: u32,
+    bytes: usize,
 }
 
 thread_local! {
-    static PUT_OFF: RefCell<PutOff> = const { RefCell::new(PutOff { allowed: false, touched: Vec::new(), reads: 0 }) };
+    static PUT_OFF: RefCell<PutOff> = const { RefCell::new(PutOff { allowed: false, touched: Vec::new(), reads: 0, bytes: 0 }) };
 }
 
 /// Lets this thread put off writes, see [`Batch::flush_soon`]: from now on it
@@ -45,7 +50,7 @@ pub fn allow_putting_off() {
 /// Writes what this thread has put off.
 pub fn flush_put_off() {
     let mut touched = PUT_OFF.with_borrow_mut(|put_off| {
-        put_off.reads = 0;
+        (put_off.reads, put_off.bytes) = (0, 0);
         std::mem::take(&mut put_off.touched)
     });
     if touched.is_empty() {
@@ -90,17 +95,19 @@ impl Batch {
     /// its other connections first: who gets an answer from several of them is
     /// written to once. No timer is involved: a thread that has nothing else to
     /// do writes at once.
-    pub async fn flush_soon(&mut self) {
-        if self.touched.is_empty() {
-            return;
-        }
+    /// `read`: bytes of what was handled.
+    pub async fn flush_soon(&mut self, read: usize) {
         let enough = PUT_OFF.with_borrow_mut(|put_off| {
             if !put_off.allowed || put_off.touched.len() + self.touched.len() > SOCKETS_PUT_OFF {
                 return true;
             }
             put_off.touched.append(&mut self.touched);
+            if put_off.touched.is_empty() {
+                return false;
+            }
             put_off.reads += 1;
-            put_off.reads >= READS_PUT_OFF
+            put_off.bytes += read;
+            put_off.reads >= READS_PUT_OFF || put_off.bytes >= BYTES_PUT_OFF
         });
         if enough {
             flush_put_off();

@@ -256,18 +256,20 @@ impl Connection {
         let mut batch = Batch::new();
         let first = self.client.renew().and_then(|()| self.received(&rest, &mut batch));
         let mut end = first.err().map(|stop| Box::new(End::Stop(stop)));
+        let mut read = rest.len();
         drop(rest);
         async move {
             let end = loop {
-                batch.flush_soon().await;
+                batch.flush_soon(read).await;
                 for queue in batch.take_look_again() {
                     tokio::spawn(self.bus.clone().look_again(queue));
                 }
                 if let Some(end) = end.take() {
                     break end;
                 }
-                if let ControlFlow::Break(over) = poll_fn(|cx| self.step(cx, &mut batch)).await {
-                    end = Some(Box::new(over));
+                match poll_fn(|cx| self.step(cx, &mut batch)).await {
+                    ControlFlow::Continue(bytes) => read = bytes,
+                    ControlFlow::Break(over) => end = Some(Box::new(over)),
                 }
             };
             // Boxed: its state is large, and of use to nobody before the end.
@@ -276,7 +278,8 @@ impl Connection {
     }
 
     /// Reads once and handles what came; writes what others left to this task.
-    fn step(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<ControlFlow<End>> {
+    /// Gives back how many bytes came.
+    fn step(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<ControlFlow<End, usize>> {
         self.control.waker.register(cx.waker());
         if self.control.is_ending()
             && let Some(farewell) = self.control.take_farewell()
@@ -301,7 +304,7 @@ impl Connection {
             }
             self.bus.stats().bytes_in.add(buffer.filled().len() as u64);
             Poll::Ready(match self.received(buffer.filled(), batch) {
-                Ok(()) => ControlFlow::Continue(()),
+                Ok(()) => ControlFlow::Continue(buffer.filled().len()),
                 Err(stop) => ControlFlow::Break(End::Stop(stop)),
             })
         })

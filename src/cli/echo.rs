@@ -109,6 +109,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         worker = worker.serve_rest(service, move |request, params| Arc::clone(&echo).answer(request, params));
     }
     let serving = worker.start().await.map_err(|error| endpoint.unreachable(&error))?;
+    let end = ending::asked_for();
     if !args.quiet {
         let methods: Vec<_> = args.services.iter().map(|service| format!("{service}.*")).collect();
         say(&format!("serving {} at {}; end with Ctrl-C", methods.join(", "), endpoint.place));
@@ -117,7 +118,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let mut printer = Printer::start(Output::new());
     let outcome = tokio::select! {
         outcome = show_all(args, &mut shown, &mut printer) => outcome,
-        () = ending::asked_for() => Ok(()),
+        () = end => Ok(()),
         // Without anything to print it doesn't matter.
         () = output::unread(), if !args.quiet => Ok(()),
         why = serving.ended() => {

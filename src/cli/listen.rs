@@ -105,6 +105,7 @@ async fn listen(args: &Args) -> Result<u8, Failure> {
         heard.push(listening.map_err(|error| Failure::of_call(error, &endpoint.place, pattern))?);
     }
     args.login.log_in(&client, &endpoint).await?;
+    let end = ending::asked_for();
     if !args.quiet {
         say(&format!("listening to {} at {}; end with Ctrl-C", patterns.join(", "), endpoint.place));
     }
@@ -112,7 +113,7 @@ async fn listen(args: &Args) -> Result<u8, Failure> {
     let mut printer = Printer::start(Output::new());
     let (outcome, patience) = tokio::select! {
         outcome = listening.run(&mut printer, &endpoint.place) => (outcome, None),
-        () = ending::asked_for() => (Ok(0), Some(LAST_LINES)),
+        () = end => (Ok(0), Some(LAST_LINES)),
     };
     let printed = finish(printer, patience).await;
     if !args.quiet {
