@@ -14,6 +14,9 @@ pub mod client;
 pub mod config;
 /// What the framework's own tools get to see: status and log.
 pub mod framework;
+/// For tests and fuzzers.
+#[doc(hidden)]
+pub mod fuzzing;
 /// How long things took, in buckets.
 pub mod histogram;
 /// MQTT packets and topics on the wire.

@@ -161,16 +161,28 @@ impl Flusher {
             }
             if closed {
                 self.renew(0);
-                return if let Some(store) = self.store {
+                let now = self.stored_now();
+                return if let Some(mut store) = self.store {
+                    store.stamp(now);
                     store.close()
                 };
             }
             if Instant::now() >= next_sweep {
                 self.expire();
                 self.renew(self.table.timeout_s() / 4);
+                let now = self.stored_now();
+                if let Some(store) = &mut self.store {
+                    store.stamp(now);
+                }
                 next_sweep = Instant::now() + pause;
             }
         }
+    }
+
+    /// What the store's clock stands at.
+    fn stored_now(&self) -> u64 {
+        let clock = self.table.clock();
+        clock.stored(clock.now())
     }
 
     /// Often enough that a stored time is at most half a timeout old.
@@ -186,7 +198,8 @@ impl Flusher {
             changes.iter().map(|change| change.new.is_some() as isize - change.old.is_some() as isize).sum();
         let written = match &mut self.store {
             Some(store) if !changes.is_empty() => {
-                store.write(changes.iter().map(|change| (&*change.caller, record(change))).collect(), grown)
+                let records = changes.iter().map(|change| (&*change.caller, record(change))).collect();
+                store.write(records, grown, clock.stored(clock.now()))
             }
             _ => Ok(()),
         };
@@ -284,7 +297,7 @@ impl Flusher {
                     && self.table.select_one(entry.caller()).is_some_and(|now| Arc::ptr_eq(&now, entry))
             });
             let batch: Vec<_> = current.map(|entry| (entry.caller(), Some(entry.encode(clock)))).collect();
-            if let Err(error) = store.write(batch, 0) {
+            if let Err(error) = store.write(batch, 0, clock.stored(clock.now())) {
                 drop(pending);
                 drop(queue);
                 return self.fail(Vec::new(), Vec::new(), error);

@@ -18,6 +18,8 @@ mod store;
 mod table;
 /// What there is to see of them.
 mod view;
+/// Time that nobody can set.
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub use journal::JournalStats;
 pub use settings::Settings;
 pub use store::{holder, is_holder, set_aside};
 pub use view::SessionInfo;
+#[doc(hidden)]
+pub use watch::{Uptime, Watch};
 
 use crate::histogram::Counts;
 use entry::Entry;
@@ -67,7 +71,14 @@ impl Bindings {
     /// Another process has it, it can't be read or written, or something that
     /// was acknowledged is missing from it.
     pub fn open(dir: &Path, settings: &Settings) -> Result<Bindings, OpenError> {
+        Bindings::open_by(dir, settings, Watch::system())
+    }
+
+    /// The same with a watch of the caller's own, for tests of down times.
+    #[doc(hidden)]
+    pub fn open_by(dir: &Path, settings: &Settings, watch: Watch) -> Result<Bindings, OpenError> {
         let table = Arc::new(Table::new(settings.session_timeout_s));
+        let begin = |stored| table.clock().begin(stored);
         let load = |key: &[u8], record: &[u8]| {
             let entry = Entry::decode(key, record, table.clock())?;
             let alive = !table.is_expired(&entry);
@@ -76,7 +87,7 @@ impl Bindings {
             }
             Some(alive)
         };
-        let store = settings.persist.then(|| Store::open(dir, load)).transpose()?;
+        let store = settings.persist.then(|| Store::open(dir, watch, begin, load)).transpose()?;
         let journal = Journal::start(store, Arc::clone(&table));
         Ok(Bindings(Arc::new(Inner { table, journal })))
     }

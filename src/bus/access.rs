@@ -151,7 +151,7 @@ impl Rules {
         }
     }
 
-    fn permit(&self, filter: &str, client: &str, user: &str) -> bool {
+    pub fn permit(&self, filter: &str, client: &str, user: &str) -> bool {
         self.allow.iter().any(|rule| rule.covers(filter, client, user))
             && !self.deny.iter().any(|rule| rule.covers(filter, client, user))
     }

@@ -30,7 +30,7 @@ use super::listener::Door;
 use super::login::Claims;
 use super::sessions::Gone;
 use super::settings;
-use super::transport::Transport;
+use super::transport::{Stream, Transport};
 use super::websocket;
 
 /// What one read takes at most.
@@ -74,13 +74,32 @@ impl Bus {
     /// Serves a connection from its first byte to CONNECT; the rest of its
     /// life is a task of its own, which needs less memory.
     pub(super) async fn serve_connection(self, socket: TcpStream, peer: SocketAddr, door: Arc<Door>, seat: Seat) {
+        let max_packet = self.limits().connections.max_payload_size;
+        let opening = self.open(socket, &door, max_packet);
+        self.serve_opened(opening, peer, &door, seat).await
+    }
+
+    /// Serves bytes that come by no socket, for [`crate::fuzzing`].
+    pub(crate) async fn serve_stream(&self, stream: Box<dyn Stream>) {
+        let Some(seat) = self.0.connections.admit() else { return };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
+        let opened = Opened { transport: Transport::Stream(stream), direct: None, certificate: None };
+        self.serve_opened(std::future::ready(Ok(opened)), peer, &Door::of_no_socket(), seat).await
+    }
+
+    /// `opening` does the handshakes, if there are any.
+    async fn serve_opened(
+        &self,
+        opening: impl Future<Output = io::Result<Opened>>,
+        peer: SocketAddr,
+        door: &Door,
+        seat: Seat,
+    ) {
         let limits = &self.limits().connections;
         let time = Duration::from_millis(limits.connection_timeout_ms);
         let max_packet = limits.max_payload_size;
-        // Answers are small and awaited: no waiting for more to send.
-        let _ = socket.set_nodelay(true);
         let opened = timeout(time, async {
-            let mut opened = self.open(socket, &door, max_packet).await?;
+            let mut opened = opening.await?;
             let first = read_connect(&mut opened.transport, max_packet).await;
             io::Result::Ok((opened, first))
         });
@@ -128,8 +147,15 @@ impl Bus {
         batch.flush();
         self.client_changed(&admitted.session.id);
         let client = Client::new(self.clone(), admitted, Arc::clone(&control));
-        let connection =
-            Connection { bus: self, client, control, transport, partial: Vec::new(), unsent: Vec::new(), _seat: seat };
+        let connection = Connection {
+            bus: self.clone(),
+            client,
+            control,
+            transport,
+            partial: Vec::new(),
+            unsent: Vec::new(),
+            _seat: seat,
+        };
         tokio::spawn(connection.run(rest));
     }
 
@@ -366,6 +392,9 @@ impl Connection {
     async fn finish(mut self, end: End) {
         let bus = self.bus.clone();
         let id = Arc::clone(&self.client.session.id);
+        // The answers to what came right before it: on plain TCP they have been
+        // written by now, elsewhere that is left to this task.
+        let answered = matches!(end, End::Stop(Stop::Disconnect(_))).then(|| self.unwritten());
         let (gone, farewell) = match end {
             End::Closed(error) => {
                 let why = error.map_or("closed by the peer".to_owned(), |error| error.to_string());
@@ -391,7 +420,7 @@ impl Connection {
                 (Gone::Broken, Some(farewell))
             }
         };
-        let last = farewell.map(|farewell| self.last_words(farewell));
+        let last = farewell.map(|farewell| self.last_words(farewell)).or(answered.filter(|bytes| !bytes.is_empty()));
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
         bus.client_changed(&id);
@@ -403,6 +432,13 @@ impl Connection {
             self.transport.shutdown().await
         })
         .await;
+    }
+
+    /// What is left to write by this task, oldest first.
+    fn unwritten(&mut self) -> Vec<u8> {
+        let mut unwritten = std::mem::take(&mut self.unsent);
+        unwritten.append(&mut self.client.session.take_wire(&self.control));
+        unwritten
     }
 
     /// All that is unsent, oldest first, then the DISCONNECT.

@@ -38,6 +38,11 @@ pub struct Door {
 }
 
 impl Door {
+    /// For bytes that come by no socket.
+    pub fn of_no_socket() -> Door {
+        Door { name: "stream".into(), transport: Transport::Tcp, tls: false, exposed: false }
+    }
+
     fn new(name: &str, listener: &settings::Listener) -> Door {
         Door {
             name: name.into(),

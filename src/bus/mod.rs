@@ -6,7 +6,7 @@
 //! the topic engine for everybody else who subscribed to it.
 
 /// Users and their topic rules.
-mod access;
+pub(crate) mod access;
 /// What one read of a socket leaves to be written.
 mod batch;
 /// The clock of all timeouts.
@@ -74,7 +74,7 @@ mod sys;
 /// The files and the client certificates of a listener with TLS.
 mod tls;
 /// JSON Web Tokens.
-mod token;
+pub(crate) mod token;
 /// The topic engine.
 mod topics;
 /// The bytes of a connection, whatever carries them.
@@ -92,7 +92,7 @@ mod verified;
 /// What there is to see of it from outside.
 mod view;
 /// MQTT in WebSocket frames.
-mod websocket;
+pub(crate) mod websocket;
 /// Wills.
 mod will;
 

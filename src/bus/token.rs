@@ -102,6 +102,19 @@ struct RulesClaim {
 }
 
 impl Tokens {
+    /// For [`crate::fuzzing`]: one key for HS256.
+    pub(crate) fn with_secret(secret: &[u8], issuer: &str) -> Tokens {
+        Tokens {
+            keys: vec![Key { id: None, algorithm: Alg::HS256, key: DecodingKey::from_secret(secret) }],
+            issuer: Some(issuer.to_owned()),
+            audience: None,
+            leeway_s: 0,
+            user_claim: "sub".to_owned(),
+            rules_claim: "skep".to_owned(),
+            rules_from: Some("user".into()),
+        }
+    }
+
     /// Reads the keys; none if the bus takes no tokens.
     ///
     /// # Errors

@@ -8,6 +8,19 @@ use tracing::{debug, warn};
 /// Files that are open beside connections: listeners, bindings, the runtime.
 const OTHER_FILES: u64 = 100;
 
+/// Smallest size of a core dump that is still no size, in bytes. To 0 Linux makes
+/// an exception when it hands dumps to a program, as systemd-coredump; not to 1.
+const NO_CORE: u64 = 1;
+
+/// A dump of our memory would hold passwords, tokens and payloads.
+pub fn forbid_core_dumps() {
+    let none = Rlimit { current: Some(NO_CORE), maximum: Some(NO_CORE) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        // Raising is not ours if it has been forbidden before, which is as good.
+        debug!(limit = ?getrlimit(Resource::Core).current, %error, "the limit on core dumps stays as it is");
+    }
+}
+
 /// Raises the limit on open files to what the system allows at most; it is
 /// lower by default, for the sake of programs that use select().
 pub fn raise_open_files() {

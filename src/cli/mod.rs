@@ -11,6 +11,7 @@ mod echo;
 mod ending;
 mod exec;
 mod failure;
+mod health;
 mod import;
 mod limits;
 mod listen;
@@ -28,6 +29,7 @@ mod reload;
 mod serve;
 mod sessions;
 mod settings;
+mod supervisor;
 mod table;
 mod top;
 mod user;
@@ -79,6 +81,8 @@ enum Command {
     Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
+    #[command(after_long_help = health::EXIT_STATUS)]
+    Health(health::Args),
     Import(import::Args),
 }
 
@@ -104,6 +108,7 @@ impl Cli {
             Some(Command::Bench(args)) => bench::run(&args),
             Some(Command::Completions(args)) => completions::run(&args),
             Some(Command::Man(args)) => man::run(&args),
+            Some(Command::Health(args)) => health::run(&args),
             Some(Command::Import(args)) => import::run(&args),
         }
     }

@@ -14,7 +14,7 @@ use super::origin::{Origin, OriginArgs};
 use super::ready::{Ready, ReadyArgs};
 use super::reload::Answers;
 use super::settings::SettingsArgs;
-use super::{limits, logging, welcome};
+use super::{limits, logging, supervisor, welcome};
 use skep::Skep;
 
 /// Run both buses and the router between them (the default)
@@ -82,6 +82,7 @@ fn start(args: &Args) -> anyhow::Result<u8> {
     let config = effective.config.clone();
     let (layer, lines) = config.framework.log.then(log_lines).unzip();
     logging::start(&config.log, layer)?;
+    limits::forbid_core_dumps();
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
     warn_of_plain_passwords(&effective);
@@ -142,6 +143,7 @@ async fn serve(
             return Err(error);
         }
     };
+    supervisor::ready(&skep);
 
     let failed = loop {
         tokio::select! {
@@ -156,11 +158,14 @@ async fn serve(
             }
         }
         // This thread is nobody else's: it may wait for the files.
+        supervisor::reloading();
         answers.reload(&mut skep, || args.load().map_err(|error| error.to_string()));
+        supervisor::reloaded();
     };
     if failed {
         error!("stopping: a vital part failed");
     }
+    supervisor::stopping();
     // In a task of its own, so that a stop that waits for the disk can't keep a
     // signal from being seen.
     let mut stopping = tokio::spawn(skep.stop());

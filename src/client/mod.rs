@@ -62,7 +62,7 @@ mod options;
 /// What a handler knows of the request it serves.
 mod request;
 /// JSON-RPC.
-mod rpc;
+pub(crate) mod rpc;
 /// Bindings of client sessions.
 mod sessions;
 /// A worker at work.

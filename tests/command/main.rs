@@ -7,16 +7,19 @@ mod call;
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod check;
+mod discreet;
 mod documented;
 mod ephemeral;
 mod exec;
 mod generated;
+mod health;
 mod help;
 mod import;
 mod notifications;
 mod reload;
 mod serve;
 mod started;
+mod supervised;
 #[path = "../support/mod.rs"]
 #[allow(unused_imports, reason = "each test binary uses its own part of this")]
 mod support;

@@ -97,13 +97,23 @@ pub const FREE_PORTS: [&str; 8] = [
 ];
 
 pub fn serve(args: &[&str]) -> Serving {
-    let Skep { dir, mut command } = skep(&[&FREE_PORTS, args].concat());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let stdout = BufReader::new(child.stdout.take().unwrap());
-    Serving { child, stdout, _dir: dir }
+    skep(&[&FREE_PORTS, args].concat()).serve(Stdio::piped())
+}
+
+impl Skep {
+    /// Leaves it running, with its errors going there.
+    pub fn serve(self, stderr: Stdio) -> Serving {
+        let Skep { dir, mut command } = self;
+        Serving::new(dir, command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap())
+    }
 }
 
 impl Serving {
+    fn new(dir: TempDir, mut child: Child) -> Serving {
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Serving { child, stdout, _dir: dir }
+    }
+
     /// What it prints until a call to try, which comes last.
     pub fn welcome(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -121,7 +131,10 @@ impl Serving {
 
     pub fn end(mut self) -> (Option<i32>, String) {
         let mut stderr = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        // None where it went elsewhere.
+        if let Some(mut errors) = self.child.stderr.take() {
+            errors.read_to_string(&mut stderr).unwrap();
+        }
         (self.child.wait().unwrap().code(), stderr)
     }
 }
