@@ -1,7 +1,10 @@
 //! What every part of one bus may read: its name, settings and counters.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use super::log_limit::LogLimit;
+use super::memory::Memory;
 use super::settings::Settings;
 use super::stats::Stats;
 
@@ -10,6 +13,8 @@ pub struct Common {
     pub id: Box<str>,
     pub settings: Settings,
     pub stats: Stats,
+    pub memory: Arc<Memory>,
+    pub log_limit: LogLimit,
     /// Bytes held for all clients that are away.
     pub away_bytes: AtomicUsize,
 }

@@ -15,7 +15,7 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::mqtt::{Connect, Version, next_frame};
+use crate::mqtt::{Connect, Reason, Version, next_frame};
 
 use super::Bus;
 use super::batch::Batch;
@@ -24,13 +24,18 @@ use super::connections::Seat;
 use super::handshake::Refusal;
 use super::inbound::{Client, Stop};
 use super::link::{Control, Farewell};
+use super::memory::Charge;
 use super::sessions::Gone;
 use super::settings;
+use super::throttle::Throttle;
 use super::transport::Transport;
 use super::websocket;
 
 /// What one read takes at most.
 const READ_BUFFER: usize = 64 * 1024;
+
+/// Less than that, in bytes, a connection holds without being counted.
+const LEAST_COUNTED: usize = 4096;
 
 /// Keep-alive counts packets, not bytes [MQTT-3.1.2-22]: a peer that dribbles is
 /// as good as silent. So many bytes of one packet are a sign of life all the
@@ -54,6 +59,9 @@ struct Connection {
     partial: Vec<u8>,
     /// What is being written, where the transport keeps state of its own.
     unsent: Vec<u8>,
+    /// Counts these two, and the topics that its aliases stand for.
+    charge: Charge,
+    throttle: Option<Box<Throttle>>,
     _seat: Seat,
 }
 
@@ -80,17 +88,22 @@ impl Bus {
         let limits = &self.limits().connections;
         let time = Duration::from_millis(limits.connection_timeout_ms);
         let max_packet = limits.max_payload_size;
+        let max_connect = limits.max_connect_size.min(max_packet);
+        let mut charge = Charge::new(&self.0.common.memory, 0);
         // Answers are small and awaited: no waiting for more to send.
         let _ = socket.set_nodelay(true);
         let opened = timeout(time, async {
             let (mut transport, direct) = open(socket, how, max_packet).await?;
-            let first = read_connect(&mut transport, max_packet).await;
+            let first = read_connect(&mut transport, max_connect, &mut charge).await;
             io::Result::Ok((transport, direct, first))
         });
         let (transport, direct, first) = match opened.await {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return self.log_refused(&peer, &error.to_string()),
-            Err(_) => return self.log_refused(&peer, "no CONNECT within the connection timeout"),
+            Err(_) => {
+                self.stats().connect_timeouts.add(1);
+                return self.log_refused(&peer, "no CONNECT within the connection timeout");
+            }
         };
         let (connect, rest) = match first {
             Ok(first) => first,
@@ -99,7 +112,8 @@ impl Bus {
         };
         let control = Arc::new(Control::new(peer, &listener, direct));
         let mut batch = Batch::new();
-        let admitted = match self.connect(connect, &control, &mut batch) {
+        let mut seat = seat;
+        let admitted = match self.connect(connect, &control, &mut seat, &mut batch) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 batch.flush();
@@ -109,12 +123,21 @@ impl Bus {
         };
         self.stats().clients.add(1);
         tracing::debug!(bus = self.id(), client = &*admitted.session.id, %peer, "connected");
-        let mut seat = seat;
         seat.establish(&control);
         batch.flush();
+        let throttle = Throttle::new(limits.max_byte_rate);
         let client = Client::new(self.clone(), admitted, Arc::clone(&control));
-        let connection =
-            Connection { bus: self, client, control, transport, partial: Vec::new(), unsent: Vec::new(), _seat: seat };
+        let connection = Connection {
+            bus: self.clone(),
+            client,
+            control,
+            transport,
+            partial: Vec::new(),
+            unsent: Vec::new(),
+            charge,
+            throttle,
+            _seat: seat,
+        };
         tokio::spawn(connection.run(rest));
     }
 
@@ -125,7 +148,12 @@ impl Bus {
 
     async fn refuse(&self, mut transport: Transport, peer: &SocketAddr, refusal: &Refusal) {
         self.stats().refused.add(1);
-        tracing::info!(bus = self.id(), %peer, reason = %refusal.reason, "connection refused: {}", refusal.text);
+        if refusal.reason == Reason::PacketTooLarge {
+            self.stats().packets_too_large.add(1);
+        }
+        if self.may_log(peer.ip()) {
+            tracing::info!(bus = self.id(), %peer, reason = %refusal.reason, "connection refused: {}", refusal.text);
+        }
         // A peer that is gone needs no answer.
         let _ = timeout(FAREWELL_TIME, async {
             transport.write_all(&refusal.encode()).await?;
@@ -159,7 +187,11 @@ enum NoConnect {
 }
 
 /// Reads CONNECT, and whatever the client has sent right behind it.
-async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Connect, Vec<u8>), NoConnect> {
+async fn read_connect(
+    transport: &mut Transport,
+    max_packet: u32,
+    charge: &mut Charge,
+) -> Result<(Connect, Vec<u8>), NoConnect> {
     let mut bytes = Vec::new();
     let mut chunk = [0u8; 1024];
     loop {
@@ -169,6 +201,7 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
             return Err(NoConnect::Io(io::ErrorKind::UnexpectedEof.into()));
         }
         bytes.extend_from_slice(buffer.filled());
+        charge.set(bytes.capacity() & !(LEAST_COUNTED - 1));
         let refuse = |version, error: crate::mqtt::DecodeError| {
             let (reason, text) = (error.reason, error.to_string());
             NoConnect::Refused(Refusal { version, reason, text, maximum_packet_size: u32::MAX })
@@ -178,6 +211,7 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
             let version = || Connect::sniff_version(&frame).unwrap_or(Version::V5);
             let connect = Connect::decode(&frame).map_err(|error| refuse(version(), error))?;
             let rest = bytes.split_off(frame.len);
+            charge.set(0);
             return Ok((connect, rest));
         }
     }
@@ -193,6 +227,7 @@ impl Connection {
         drop(rest);
         let end = loop {
             batch.flush_fairly().await;
+            self.count_held();
             for queue in batch.take_look_again() {
                 tokio::spawn(self.bus.clone().look_again(queue));
             }
@@ -215,20 +250,36 @@ impl Connection {
         {
             return Poll::Ready(ControlFlow::Break(End::Farewell(farewell)));
         }
-        if self.control.write_wanted.load(Ordering::Acquire)
-            && let Poll::Ready(Err(error)) = self.poll_write(cx)
-        {
-            return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
+        if self.control.write_wanted.load(Ordering::Acquire) {
+            let written = self.poll_write(cx);
+            self.count_held();
+            if let Poll::Ready(Err(error)) = written {
+                return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
+            }
+        }
+        let mut at_most = READ_BUFFER;
+        if let Some(throttle) = &mut self.throttle {
+            at_most = at_most.min(throttle.read);
+            if ready!(throttle.poll_ready(cx)) {
+                // We didn't listen; that is no silence of the client.
+                self.control.last_heard.store(clock::now_ms(), Ordering::Relaxed);
+            }
         }
         READ.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
+            let mut buffer = ReadBuf::new(&mut buffer[..at_most]);
             if let Err(error) = ready!(self.transport.poll_read(cx, &mut buffer)) {
                 return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
             }
             if buffer.filled().is_empty() {
                 return Poll::Ready(ControlFlow::Break(End::Closed(None)));
             }
-            self.bus.stats().bytes_in.add(buffer.filled().len() as u64);
+            let read = buffer.filled().len();
+            self.bus.stats().bytes_in.add(read as u64);
+            if let Some(throttle) = &mut self.throttle
+                && throttle.count(read)
+            {
+                self.bus.stats().throttled.add(1);
+            }
             Poll::Ready(match self.received(buffer.filled(), batch) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(stop) => ControlFlow::Break(End::Stop(stop)),
@@ -257,6 +308,16 @@ impl Connection {
             self.control.last_heard.store(clock::now_ms(), Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Counts what the connection holds in the memory of the bus.
+    fn count_held(&mut self) {
+        let held = self.partial.capacity() + self.unsent.capacity() + self.client.alias_bytes;
+        let held = held & !(LEAST_COUNTED - 1);
+        if held != self.charge.bytes() {
+            self.charge.set(held);
+            self.control.held.store(held, Ordering::Relaxed);
+        }
     }
 
     /// Handles all whole packets; gives back how many bytes they were.
@@ -322,11 +383,17 @@ impl Connection {
             }
             End::Stop(Stop::Error { reason, text }) => {
                 bus.stats().protocol_errors.add(1);
+                if reason == Reason::PacketTooLarge {
+                    bus.stats().packets_too_large.add(1);
+                }
                 (Gone::Broken, Some(Farewell { reason, text: Some(text), unsent: Vec::new() }))
             }
             End::Farewell(farewell) => (Gone::Broken, Some(farewell)),
         };
-        let last = farewell.map(|farewell| self.last_words(farewell));
+        let last = match farewell {
+            Some(farewell) => self.last_words(farewell).await,
+            None => None,
+        };
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
         batch.flush_fairly().await;
@@ -339,21 +406,32 @@ impl Connection {
         .await;
     }
 
-    /// All that is unsent, oldest first, then the DISCONNECT.
-    fn last_words(&mut self, farewell: Farewell) -> Vec<u8> {
+    /// All that is unsent, oldest first, then the DISCONNECT. `None`: a packet
+    /// has been written in part by somebody else, so that nothing can follow.
+    async fn last_words(&mut self, farewell: Farewell) -> Option<Vec<u8>> {
         let Farewell { reason, text, unsent } = farewell;
         let text = text.unwrap_or_default();
-        tracing::info!(
-            bus = self.bus.id(),
-            client = &*self.client.session.id,
-            peer = %self.control.peer,
-            %reason,
-            "disconnected by us: {text}"
-        );
+        if self.bus.may_log(self.control.peer.ip()) {
+            tracing::info!(
+                bus = self.bus.id(),
+                client = &*self.client.session.id,
+                peer = %self.control.peer,
+                %reason,
+                "disconnected by us: {text}"
+            );
+        }
+        // Who writes directly does not wait for the socket, so is done soon.
+        let until = clock::now_ms() + FAREWELL_TIME.as_millis() as u64;
+        while self.control.is_written_to() && clock::now_ms() < until {
+            tokio::task::yield_now().await;
+        }
+        if !self.control.is_between_packets() {
+            return None;
+        }
         let mut last = std::mem::take(&mut self.unsent);
         last.extend_from_slice(&unsent);
-        last.append(&mut self.client.session.take_wire(&self.control));
+        last.append(&mut self.client.session.take_last_wire(&self.control));
         last.append(&mut self.client.goodbye(reason, &text));
-        last
+        Some(last)
     }
 }

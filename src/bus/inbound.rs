@@ -31,6 +31,8 @@ pub struct Client {
     maximum_packet_size: u32,
     /// Topics by alias; index 0 is alias 1.
     aliases: Vec<Option<Box<str>>>,
+    /// Bytes of these.
+    pub alias_bytes: usize,
     rate: Rate,
 }
 
@@ -57,7 +59,7 @@ impl Client {
     pub fn new(bus: Bus, admitted: Admitted, control: Arc<Control>) -> Client {
         let rate = Rate::new(bus.limits().connections.max_publish_rate);
         let Admitted { session, version, quiet, maximum_packet_size } = admitted;
-        Client { bus, session, control, version, quiet, maximum_packet_size, aliases: Vec::new(), rate }
+        Client { bus, session, control, version, quiet, maximum_packet_size, aliases: Vec::new(), alias_bytes: 0, rate }
     }
 
     /// Handles one packet.
@@ -107,7 +109,11 @@ impl Client {
     fn publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) -> Result<(), Stop> {
         self.bus.stats().messages_in.add(1);
         if !self.rate.allow() {
+            self.bus.stats().rate_disconnects.add(1);
             return Err(stop(Reason::MessageRateTooHigh, "PUBLISH: more messages a second than this bus allows"));
+        }
+        if publish.retain && self.version == Version::V5 && !self.bus.limits().sessions.retain {
+            return Err(stop(Reason::RetainNotSupported, "PUBLISH: nothing is retained on this bus"));
         }
         let topic = self.resolve_alias(publish)?;
         let topic = topic.as_deref().unwrap_or(publish.topic);
@@ -162,6 +168,7 @@ impl Client {
             self.aliases.resize(at + 1, None);
         }
         self.aliases[at] = Some(publish.topic.into());
+        self.alias_bytes = self.aliases.iter().flatten().map(|topic| topic.len()).sum();
         Ok(None)
     }
 
@@ -184,7 +191,7 @@ impl Client {
         };
         let mut publication = Publication::new(topic, forwarded, publish.payload);
         publication.qos = publish.qos;
-        publication.retain = publish.retain;
+        publication.retain = publish.retain && self.bus.limits().sessions.retain;
         publication.publisher = self.session.key;
         publication.expires_at = properties.message_expiry.map_or(0, |s| clock::now_ms() + s as u64 * 1000);
         if let Some(hook) = inner.hooks.topics.get(topic) {

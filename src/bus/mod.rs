@@ -27,6 +27,12 @@ mod inbound;
 mod link;
 /// Sockets that accept.
 mod listener;
+/// How much is logged of what peers do.
+mod log_limit;
+/// What memory the machine has.
+mod machine;
+/// How much memory a bus may take.
+mod memory;
 /// Messages.
 mod message;
 /// What goes out to one client.
@@ -37,8 +43,10 @@ mod publish;
 mod queue;
 /// All work queues.
 mod queues;
-/// A limit on messages per second.
+/// Limits on messages and bytes per second.
 mod rate;
+/// What a bus gives up when its memory is full.
+mod relief;
 /// Retained messages.
 mod retained;
 /// One link into rumqttd's router.
@@ -59,6 +67,8 @@ mod subscribe;
 mod sweep;
 /// `$SYS` topics.
 mod sys;
+/// Reading slowly from clients that send too much.
+mod throttle;
 /// The topic engine.
 mod topics;
 /// The bytes of a connection, whatever carries them.
@@ -96,6 +106,8 @@ pub use tree::FilterTree;
 
 use access::Accounts;
 use common::Common;
+use log_limit::LogLimit;
+use memory::Memory;
 use message::Message as Kept;
 use retained::Retained;
 use topics::TopicEngine;
@@ -148,14 +160,17 @@ impl Bus {
     /// # Errors
     /// The topic engine does not start.
     pub fn new(id: &str, settings: Settings, hooks: Hooks) -> Result<Bus, HubError> {
-        let retained = Retained::new(settings.sessions.max_retained, settings.sessions.max_retained_bytes);
+        let memory = Memory::new(settings.max_memory_bytes);
+        // What stays for good may not take all of it.
+        let max_retained_bytes = settings.sessions.max_retained_bytes.min(memory.limit() / 4);
+        let retained = Retained::new(settings.sessions.max_retained, max_retained_bytes);
         let topics: Box<dyn TopicEngine> = match settings.topics.engine {
             Engine::Tree => Box::new(topics::SubscriptionTree::new(settings.topics.max_filters)),
             Engine::Rumqttd => Box::new(rumqttd_topics::RumqttdTopics::start(id, &settings.topics)?),
         };
         Ok(Bus(Arc::new(Inner {
             accounts: Accounts::new(&settings),
-            connections: connections::Connections::new(settings.connections.max_connections),
+            connections: connections::Connections::new(&settings.connections),
             sessions: sessions::SessionTable::default(),
             queues: queues::Queues::default(),
             topics,
@@ -169,6 +184,8 @@ impl Bus {
                 id: id.into(),
                 settings,
                 stats: Stats::default(),
+                memory,
+                log_limit: LogLimit::default(),
                 away_bytes: AtomicUsize::new(0),
             }),
         })))
@@ -209,6 +226,17 @@ impl Bus {
     /// Sessions whose client is away.
     pub fn sessions_away(&self) -> usize {
         self.0.sessions.away()
+    }
+
+    /// Bytes that the bus holds for others: messages that wait, are in flight
+    /// or are retained, unsent bytes, wills, filters.
+    pub fn memory_used(&self) -> usize {
+        self.0.common.memory.used()
+    }
+
+    /// How many it may hold, in bytes.
+    pub fn memory_limit(&self) -> usize {
+        self.0.common.memory.limit()
     }
 
     pub fn queues(&self) -> Vec<QueueInfo> {

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::batch::Batch;
 use super::clock;
 use super::hook::Undeliverable;
+use super::memory::Memory;
 use super::message::{Message, Publication};
 use super::outbound::{Grant, Offered};
 use super::session::Session;
@@ -83,6 +84,8 @@ struct Waiting {
 pub enum Refused {
     /// At its limit on messages or bytes.
     Full,
+    /// It would have to wait, and the bus holds all that it may.
+    NoMemory,
     /// Gone from the table meanwhile.
     Retired,
 }
@@ -169,6 +172,7 @@ impl Queue {
         self: &Arc<Self>,
         publication: &Publication<'_>,
         limits: &Limits,
+        memory: &Arc<Memory>,
         batch: &mut Batch,
         gone: &mut GivenUp,
     ) -> Result<(), Refused> {
@@ -179,8 +183,14 @@ impl Queue {
         if state.waiting.len() >= limits.max_messages || state.bytes >= limits.max_bytes {
             return Err(Refused::Full);
         }
-        state.push_back(publication.message());
+        state.push_back(publication.message(memory));
         self.dispatch(&mut state, batch, gone);
+        // What a member takes at once is welcome even then. Messages are given
+        // out in order, so that if any waits, the last one is this.
+        if memory.is_full() && state.pop_back().is_some() {
+            self.waiting.store(state.waiting.len(), Ordering::SeqCst);
+            return Err(Refused::NoMemory);
+        }
         Ok(())
     }
 
@@ -367,6 +377,12 @@ impl State {
 
     fn pop_front(&mut self) -> Option<Waiting> {
         let waiting = self.waiting.pop_front()?;
+        self.bytes -= waiting.message.size();
+        Some(waiting)
+    }
+
+    fn pop_back(&mut self) -> Option<Waiting> {
+        let waiting = self.waiting.pop_back()?;
         self.bytes -= waiting.message.size();
         Some(waiting)
     }

@@ -28,6 +28,7 @@ impl Bus {
             let now = clock::now_ms();
             let mut batch = Batch::new();
             self.0.connections.end_silent(now);
+            self.relieve_memory();
             self.expire_sessions(now, &mut batch);
             for (session, will) in self.0.wills.due(now) {
                 self.publish_will(&will, session, &mut batch);
@@ -37,9 +38,15 @@ impl Bus {
             if count.is_multiple_of(SELDOM) {
                 self.0.retained.write().retain(|message| !message.expired(now));
                 self.publish_sys(&mut batch);
+                if let Some(lines) = self.0.common.log_limit.left_out(now) {
+                    tracing::warn!(bus = self.id(), lines, "log lines about clients left out, as they were too many");
+                }
+            }
+            batch.flush_fairly().await;
+            if count.is_multiple_of(SELDOM) {
+                self.expire_held(now).await;
             }
             count = count.wrapping_add(1);
-            batch.flush_fairly().await;
         }
     }
 }
