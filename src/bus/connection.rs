@@ -93,11 +93,11 @@ impl Bus {
         // Answers are small and awaited: no waiting for more to send.
         let _ = socket.set_nodelay(true);
         let opened = timeout(time, async {
-            let (mut transport, direct) = open(socket, how, max_packet).await?;
+            let (mut transport, direct) = open(socket, how, max_packet, max_connect).await?;
             let first = read_connect(&mut transport, max_connect, &mut charge).await;
             io::Result::Ok((transport, direct, first))
         });
-        let (transport, direct, first) = match opened.await {
+        let (mut transport, direct, first) = match opened.await {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return self.log_refused(&peer, &error.to_string()),
             Err(_) => {
@@ -121,6 +121,7 @@ impl Bus {
                 return self.refuse(transport, &peer, &refusal).await;
             }
         };
+        transport.admitted();
         self.stats().clients.add(1);
         tracing::debug!(bus = self.id(), client = &*admitted.session.id, %peer, "connected");
         seat.establish(&control);
@@ -168,6 +169,7 @@ async fn open(
     socket: TcpStream,
     how: settings::Transport,
     max_packet: u32,
+    max_connect: u32,
 ) -> io::Result<(Transport, Option<tokio::net::tcp::OwnedWriteHalf>)> {
     match how {
         settings::Transport::Tcp => {
@@ -175,7 +177,8 @@ async fn open(
             Ok((Transport::Tcp(read), Some(write)))
         }
         settings::Transport::Ws => {
-            let stream = websocket::accept(socket, max_packet as usize).await.map_err(io::Error::other)?;
+            let stream =
+                websocket::accept(socket, max_packet as usize, max_connect as usize).await.map_err(io::Error::other)?;
             Ok((Transport::Stream(Box::new(stream)), None))
         }
     }
@@ -201,7 +204,7 @@ async fn read_connect(
             return Err(NoConnect::Io(io::ErrorKind::UnexpectedEof.into()));
         }
         bytes.extend_from_slice(buffer.filled());
-        charge.set(bytes.capacity() & !(LEAST_COUNTED - 1));
+        charge.set((bytes.capacity() + transport.held()) & !(LEAST_COUNTED - 1));
         let refuse = |version, error: crate::mqtt::DecodeError| {
             let (reason, text) = (error.reason, error.to_string());
             NoConnect::Refused(Refusal { version, reason, text, maximum_packet_size: u32::MAX })
@@ -267,7 +270,12 @@ impl Connection {
         }
         READ.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(&mut buffer[..at_most]);
-            if let Err(error) = ready!(self.transport.poll_read(cx, &mut buffer)) {
+            let Poll::Ready(read) = self.transport.poll_read(cx, &mut buffer) else {
+                // Half a frame may have come.
+                self.count_held();
+                return Poll::Pending;
+            };
+            if let Err(error) = read {
                 return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
             }
             if buffer.filled().is_empty() {
@@ -312,7 +320,8 @@ impl Connection {
 
     /// Counts what the connection holds in the memory of the bus.
     fn count_held(&mut self) {
-        let held = self.partial.capacity() + self.unsent.capacity() + self.client.alias_bytes;
+        let own = self.partial.capacity() + self.unsent.capacity();
+        let held = own + self.transport.held() + self.client.alias_bytes;
         let held = held & !(LEAST_COUNTED - 1);
         if held != self.charge.bytes() {
             self.charge.set(held);

@@ -163,11 +163,11 @@ impl Bus {
             return true;
         }
         let common = &self.0.common;
+        let message = publication.message(&common.memory);
         if common.memory.is_full() {
             common.stats.memory_full.add(1);
             return false;
         }
-        let message = publication.message(&common.memory);
         let kept = retained.set(publication.topic, Arc::clone(message), message.size());
         if kept.is_err() {
             common.stats.retained_full.add(1);

@@ -167,10 +167,10 @@ impl Queues {
         if early.messages >= limits.max_messages || early.bytes >= limits.max_bytes {
             return Err(Refused::Full);
         }
+        let message = Arc::clone(publication.message(memory));
         if memory.is_full() {
             return Err(Refused::NoMemory);
         }
-        let message = Arc::clone(publication.message(memory));
         early.messages += 1;
         early.bytes += message.size();
         match early.topics.get_mut(publication.topic) {

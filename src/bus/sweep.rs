@@ -15,6 +15,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Ticks between looks at retained messages and at `$SYS`.
 const SELDOM: u32 = 100;
 
+/// Ticks between looks at what is held for clients that are away.
+const NOW_AND_THEN: u32 = 30;
+
 impl Bus {
     /// Runs until the bus stops.
     pub(super) async fn keep_time(self) {
@@ -43,7 +46,7 @@ impl Bus {
                 }
             }
             batch.flush_fairly().await;
-            if count.is_multiple_of(SELDOM) {
+            if count.is_multiple_of(NOW_AND_THEN) {
                 self.expire_held(now).await;
             }
             count = count.wrapping_add(1);

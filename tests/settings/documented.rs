@@ -10,6 +10,8 @@ fn the_table_of_settings_has_what_the_structs_have() {
     config.router.auth_salt = Some("salt".into());
     for bus in config.backend.values_mut().chain(config.frontend.values_mut()) {
         bus.anonymous = bus.users.keys().next().cloned();
+        bus.max_memory_bytes = Some(1);
+        bus.connections.max_per_address = Some(1);
     }
     let table = toml::Table::try_from(&config).unwrap();
     // Both ways: what the structs have and the table doesn't is unknown, and
