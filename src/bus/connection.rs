@@ -34,6 +34,9 @@ use super::websocket;
 /// What one read takes at most.
 const READ_BUFFER: usize = 64 * 1024;
 
+/// After a read of so many bytes other connections get their turn.
+const MUCH: usize = 8 * 1024;
+
 /// Less than that, in bytes, a connection holds without being counted.
 const LEAST_COUNTED: usize = 4096;
 
@@ -62,6 +65,8 @@ struct Connection {
     /// Counts these two, and the topics that its aliases stand for.
     charge: Charge,
     throttle: Option<Box<Throttle>>,
+    /// The last read brought much: there may be more at once.
+    busy: bool,
     _seat: Seat,
 }
 
@@ -137,6 +142,7 @@ impl Bus {
             unsent: Vec::new(),
             charge,
             throttle,
+            busy: false,
             _seat: seat,
         };
         tokio::spawn(connection.run(rest));
@@ -231,6 +237,10 @@ impl Connection {
         let end = loop {
             batch.flush_fairly().await;
             self.count_held();
+            if std::mem::take(&mut self.busy) {
+                // One that sends all the time must not have a thread to itself.
+                tokio::task::yield_now().await;
+            }
             for queue in batch.take_look_again() {
                 tokio::spawn(self.bus.clone().look_again(queue));
             }
@@ -282,6 +292,7 @@ impl Connection {
                 return Poll::Ready(ControlFlow::Break(End::Closed(None)));
             }
             let read = buffer.filled().len();
+            self.busy = read >= MUCH;
             self.bus.stats().bytes_in.add(read as u64);
             if let Some(throttle) = &mut self.throttle
                 && throttle.count(read)

@@ -77,6 +77,8 @@ mod transport;
 mod tree;
 /// A trie over the levels of topics and filters.
 mod trie;
+/// Memory handed back to the system.
+mod trim;
 /// MQTT in WebSocket frames.
 mod websocket;
 /// Wills.

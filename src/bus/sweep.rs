@@ -8,12 +8,17 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Bus;
 use super::batch::Batch;
 use super::clock;
+use super::queue::GivenUp;
+use super::trim::HighWater;
 
 /// How exact all of these times are.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Ticks between looks at retained messages and at `$SYS`.
 const SELDOM: u32 = 100;
+
+/// Messages given up before other tasks get their turn.
+const GIVEN_UP_AT_ONCE: usize = 64;
 
 /// Ticks between looks at what is held for clients that are away.
 const NOW_AND_THEN: u32 = 30;
@@ -24,6 +29,7 @@ impl Bus {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut count = 0u32;
+        let mut high_water = HighWater::default();
         while !self.is_stopping() {
             ticks.tick().await;
             // The task ends with it, which skep takes as its own end.
@@ -37,7 +43,9 @@ impl Bus {
                 self.publish_will(&will, session, &mut batch);
             }
             let gone = self.0.queues.sweep(now, &self.limits().queues, &mut batch);
-            self.given_up(gone, &mut batch);
+            self.give_up_fairly(gone, &mut batch).await;
+            let connections = self.0.connections.open();
+            high_water.look(self.0.common.memory.used(), connections);
             if count.is_multiple_of(SELDOM) {
                 self.0.retained.write().retain(|message| !message.expired(now));
                 self.publish_sys(&mut batch);
@@ -50,6 +58,17 @@ impl Bus {
                 self.expire_held(now).await;
             }
             count = count.wrapping_add(1);
+        }
+    }
+
+    /// Gives up what may be very much, and lets other tasks run in between.
+    async fn give_up_fairly(&self, mut gone: GivenUp, batch: &mut Batch) {
+        while !gone.is_empty() {
+            let rest = gone.split_off(gone.len().min(GIVEN_UP_AT_ONCE));
+            self.given_up(gone, batch);
+            gone = rest;
+            batch.flush_fairly().await;
+            tokio::task::yield_now().await;
         }
     }
 }
