@@ -12,7 +12,10 @@ pub mod config;
 pub mod mqtt;
 /// What joins the buses.
 pub mod router;
+/// What a runtime can do for it.
+mod runtime;
 /// All of it together, started and stopped.
 mod skep;
 
+pub use runtime::tune;
 pub use skep::{Bound, Kind, Skep, StartError};

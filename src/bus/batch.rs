@@ -1,6 +1,7 @@
 //! The sessions that got something to send while one read was handled: each
 //! is written to once, after all packets of that read, however many it got.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::queue::Queue;
@@ -16,6 +17,44 @@ pub struct Batch {
 
 /// How many sockets are written to before other tasks get their turn.
 const FLUSH_CHUNK: usize = 64;
+
+/// Reads after which writes are put off no longer, see [`Batch::flush_soon`].
+const READS_PUT_OFF: u32 = 16;
+
+/// Sockets that wait for that, at most.
+const SOCKETS_PUT_OFF: usize = 64;
+
+/// Writes that a worker thread has put off.
+struct PutOff {
+    /// The thread calls [`flush_put_off`] before it sleeps.
+    allowed: bool,
+    touched: Vec<Arc<Session>>,
+    reads: u32,
+}
+
+thread_local! {
+    static PUT_OFF: RefCell<PutOff> = const { RefCell::new(PutOff { allowed: false, touched: Vec::new(), reads: 0 }) };
+}
+
+/// Lets this thread put off writes, see [`Batch::flush_soon`]: from now on it
+/// calls [`flush_put_off`] before it sleeps.
+pub fn allow_putting_off() {
+    PUT_OFF.with_borrow_mut(|put_off| put_off.allowed = true);
+}
+
+/// Writes what this thread has put off.
+pub fn flush_put_off() {
+    let mut touched = PUT_OFF.with_borrow_mut(|put_off| {
+        put_off.reads = 0;
+        std::mem::take(&mut put_off.touched)
+    });
+    if touched.is_empty() {
+        return;
+    }
+    touched.drain(..).for_each(|session| session.flush());
+    // Its room is of use next time; a flush puts nothing off.
+    PUT_OFF.with_borrow_mut(|put_off| put_off.touched = touched);
+}
 
 impl Batch {
     pub fn new() -> Batch {
@@ -44,6 +83,28 @@ impl Batch {
     pub fn flush(&mut self) {
         for session in self.touched.drain(..) {
             session.flush();
+        }
+    }
+
+    /// Like [`Batch::flush`], but a busy thread handles what else has come on
+    /// its other connections first: who gets an answer from several of them is
+    /// written to once. No timer is involved: a thread that has nothing else to
+    /// do writes at once.
+    pub async fn flush_soon(&mut self) {
+        if self.touched.is_empty() {
+            return;
+        }
+        let enough = PUT_OFF.with_borrow_mut(|put_off| {
+            if !put_off.allowed || put_off.touched.len() + self.touched.len() > SOCKETS_PUT_OFF {
+                return true;
+            }
+            put_off.touched.append(&mut self.touched);
+            put_off.reads += 1;
+            put_off.reads >= READS_PUT_OFF
+        });
+        if enough {
+            flush_put_off();
+            self.flush_fairly().await;
         }
     }
 

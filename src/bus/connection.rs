@@ -235,7 +235,7 @@ impl Connection {
         };
         drop(rest);
         let end = loop {
-            batch.flush_fairly().await;
+            batch.flush_soon().await;
             self.count_held();
             if std::mem::take(&mut self.busy) {
                 // One that sends all the time must not have a thread to itself.

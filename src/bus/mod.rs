@@ -91,7 +91,7 @@ use ahash::AHashMap;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-pub use batch::Batch;
+pub use batch::{Batch, allow_putting_off, flush_put_off};
 pub use clock::now_ms;
 pub use hook::{Hook, Inbound, Undeliverable};
 pub use listener::{Bound, ListenError};

@@ -55,23 +55,24 @@ fn start(args: &Args, effective: Effective) -> anyhow::Result<u8> {
     logging::start(&config.log)?;
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
-    let runtime = runtime()?;
+    let runtime = runtime(config.threads)?;
     let status = runtime.block_on(serve(args, config));
     // A task that doesn't end by itself can't keep the process.
     runtime.shutdown_background();
     status
 }
 
-/// One worker thread a core: connections, router and bindings share them.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+/// Connections and router share its threads.
+fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
+        given => given,
+    };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(cores).thread_name("skep-worker").enable_all();
-    // The slot makes the last task woken run first, so that of packets which
-    // came on two connections at nearly one time the later is handled first: a
-    // message before the SUBSCRIBE that was sent before it, for one.
-    #[cfg(tokio_unstable)]
-    builder.disable_lifo_slot();
+    builder.worker_threads(threads).thread_name("skep-worker").enable_all();
+    // What comes in one turn of the event loop is answered in one write each.
+    builder.on_thread_start(skep::bus::allow_putting_off).on_thread_park(skep::bus::flush_put_off);
+    skep::tune(&mut builder);
     builder.build().context("the system gives no threads to run on")
 }
 

@@ -39,6 +39,9 @@ pub use schema::settings;
 pub struct Config {
     /// Directory of the bindings; made when missing.
     pub data: PathBuf,
+    /// Threads of the command's runtime; 0: half as many as there are cores, at
+    /// least one. Who embeds skep has a runtime of their own.
+    pub threads: usize,
     pub backend: BTreeMap<String, crate::bus::Settings>,
     pub frontend: BTreeMap<String, crate::bus::Settings>,
     pub router: crate::router::Settings,
@@ -50,6 +53,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             data: "data".into(),
+            threads: 0,
             backend: [("backend-1".into(), crate::bus::Settings::sample_backend())].into(),
             frontend: [("frontend-1".into(), crate::bus::Settings::sample_frontend())].into(),
             router: Default::default(),

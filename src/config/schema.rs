@@ -83,6 +83,7 @@ const LARGEST_PACKET: i64 = 268_435_455 + 5;
 /// The whole tree.
 pub static ROOT: Node = Group(&[
     ("data", Setting(Form::Directory)),
+    ("threads", whole(0, 1_024, "threads")),
     ("backend", Node::Named(Named::Backend, &BUS)),
     ("frontend", Node::Named(Named::Frontend, &BUS)),
     ("router", ROUTER),

@@ -131,7 +131,8 @@ impl Drop for Instance {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    skep::tune(builder.worker_threads(2).enable_all()).build().expect("a runtime")
 }
 
 /// Waits until `condition` holds.
