@@ -8,6 +8,9 @@ pub mod bus;
 pub mod client;
 /// The settings file, its layers and their check.
 pub mod config;
+/// For tests and fuzzers.
+#[doc(hidden)]
+pub mod fuzzing;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
 /// What joins the buses.

@@ -91,12 +91,12 @@ impl Entry {
     }
 
     /// The record on disk, under the caller as its key: a checksum of key and
-    /// rest, the wall-clock second of the last touch, four lengths, the text.
+    /// rest, the second of the last touch on the store's clock, four lengths, the text.
     pub fn encode(&self, clock: &Clock) -> Vec<u8> {
         let touched = self.touched();
         self.stored.store(touched, Ordering::Relaxed);
         let mut out = vec![0; 4];
-        out.extend_from_slice(&clock.wall(touched).to_be_bytes());
+        out.extend_from_slice(&clock.stored(touched).to_be_bytes());
         for len in [self.caller_len, self.frontend_len, self.address_len, self.topic_len] {
             out.extend_from_slice(&len.to_be_bytes());
         }
@@ -112,7 +112,7 @@ impl Entry {
         if u32::from_be_bytes(*sum) != checksum(key, rest) {
             return None;
         }
-        let (wall, rest) = rest.split_first_chunk::<8>()?;
+        let (at, rest) = rest.split_first_chunk::<8>()?;
         let (lens, rest) = rest.split_first_chunk::<8>()?;
         let len = |at: usize| u16::from_be_bytes([lens[at * 2], lens[at * 2 + 1]]);
         let text = [key, rest].concat();
@@ -120,7 +120,7 @@ impl Entry {
         if len(0) as usize != key.len() || named > text.len() {
             return None;
         }
-        let touched = clock.at_wall(u64::from_be_bytes(*wall));
+        let touched = clock.of_stored(u64::from_be_bytes(*at));
         Some(Entry {
             text: String::from_utf8(text).ok()?.into(),
             caller_len: len(0),

@@ -146,14 +146,22 @@ impl Flusher {
             }
             if closed {
                 self.renew(0);
+                self.store.stamp(self.stored_now());
                 return self.store.close();
             }
             if Instant::now() >= next_sweep {
                 self.expire();
                 self.renew(self.table.timeout_s() / 4);
+                self.store.stamp(self.stored_now());
                 next_sweep = Instant::now() + pause;
             }
         }
+    }
+
+    /// What the store's clock stands at.
+    fn stored_now(&self) -> u64 {
+        let clock = self.table.clock();
+        clock.stored(clock.now())
     }
 
     /// Often enough that a stored time is at most half a timeout old.
@@ -167,7 +175,11 @@ impl Flusher {
         let batch = changes.iter().map(|change| (&*change.caller, change.new.as_ref().map(|new| new.encode(clock))));
         let grown: isize =
             changes.iter().map(|change| change.new.is_some() as isize - change.old.is_some() as isize).sum();
-        let written = if changes.is_empty() { Ok(()) } else { self.store.write(batch.collect(), grown) };
+        let written = if changes.is_empty() {
+            Ok(())
+        } else {
+            self.store.write(batch.collect(), grown, clock.stored(clock.now()))
+        };
         let counters = &self.shared.counters;
         let took = began.elapsed().as_micros() as u64;
         counters.flushes.fetch_add(1, Ordering::Relaxed);
@@ -244,7 +256,7 @@ impl Flusher {
                     && self.table.select_one(entry.caller()).is_some_and(|now| Arc::ptr_eq(&now, entry))
             });
             let batch: Vec<_> = current.map(|entry| (entry.caller(), Some(entry.encode(clock)))).collect();
-            if let Err(error) = self.store.write(batch, 0) {
+            if let Err(error) = self.store.write(batch, 0, clock.stored(clock.now())) {
                 drop(pending);
                 drop(queue);
                 return self.fail(Vec::new(), Vec::new(), error);

@@ -16,6 +16,8 @@ mod settings;
 mod store;
 /// The table in memory: by caller and by address.
 mod table;
+/// Time that nobody can set.
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ pub use error::{JournalError, OpenError};
 pub use journal::JournalStats;
 pub use settings::Settings;
 pub use store::set_aside;
+#[doc(hidden)]
+pub use watch::{Uptime, Watch};
 
 use entry::Entry;
 use journal::{Change, Done, Journal};
@@ -61,8 +65,15 @@ impl Bindings {
     /// Another process has it, it can't be read or written, or something that
     /// was acknowledged is missing from it.
     pub fn open(dir: &Path, settings: &Settings) -> Result<Bindings, OpenError> {
+        Bindings::open_by(dir, settings, Watch::system())
+    }
+
+    /// The same with a watch of the caller's own, for tests of down times.
+    #[doc(hidden)]
+    pub fn open_by(dir: &Path, settings: &Settings, watch: Watch) -> Result<Bindings, OpenError> {
         let table = Arc::new(Table::new(settings.session_timeout_s));
-        let store = Store::open(dir, |key, record| {
+        let begin = |stored| table.clock().begin(stored);
+        let store = Store::open(dir, watch, begin, |key, record| {
             let entry = Entry::decode(key, record, table.clock())?;
             let alive = !table.is_expired(&entry);
             if alive {

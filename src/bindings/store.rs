@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use sled::{Db, Mode};
 
 use super::error::{JournalError, OpenError};
+use super::watch::{Uptime, Watch};
 
 const DATABASE: &str = "bindings";
 const LOCK: &str = "lock";
@@ -24,7 +25,9 @@ const LAST_BATCH: &str = "bindings.last";
 
 /// Key of the record about the database itself; no caller has such an id.
 const META: &[u8] = b"\0meta";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// Without a stamp.
+const OLD_FORMAT: u8 = 1;
 
 /// Bytes of its pages that sled keeps; the table is ours to keep.
 const CACHE: u64 = 16 * 1024 * 1024;
@@ -39,21 +42,56 @@ pub struct Store {
     file: File,
     last_batch: File,
     meta: Meta,
+    watch: Watch,
     /// Held for as long as the store is open; frees itself when we die.
     _lock: File,
 }
 
+/// What is known of the last batch.
 #[derive(Clone, Copy, Default)]
 struct Meta {
     batch: u64,
     count: u64,
+    stamp: Option<Stamp>,
+}
+
+/// What the store's clock stood at, and when that was.
+#[derive(Clone, Copy)]
+struct Stamp {
+    stored: u64,
+    at: Uptime,
+}
+
+impl Stamp {
+    const LEN: usize = 32;
+
+    fn encode(self) -> [u8; Stamp::LEN] {
+        let mut out = [0; Stamp::LEN];
+        out[..8].copy_from_slice(&self.stored.to_be_bytes());
+        out[8..16].copy_from_slice(&self.at.seconds.to_be_bytes());
+        out[16..].copy_from_slice(&self.at.boot.to_be_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Stamp> {
+        let (stored, bytes) = bytes.split_first_chunk::<8>()?;
+        let (seconds, boot) = bytes.split_first_chunk::<8>()?;
+        let at = Uptime { boot: u128::from_be_bytes(boot.try_into().ok()?), seconds: u64::from_be_bytes(*seconds) };
+        Some(Stamp { stored: u64::from_be_bytes(*stored), at })
+    }
+
+    /// What the clock stands at `now`: further by what has been measured.
+    fn by(self, now: Uptime) -> u64 {
+        self.stored.saturating_add(now.since(self.at).unwrap_or(0))
+    }
 }
 
 impl Meta {
     fn encode(self) -> Vec<u8> {
-        let mut out = vec![FORMAT];
+        let mut out = vec![if self.stamp.is_some() { FORMAT } else { OLD_FORMAT }];
         out.extend_from_slice(&self.batch.to_be_bytes());
         out.extend_from_slice(&self.count.to_be_bytes());
+        out.extend(self.stamp.into_iter().flat_map(Stamp::encode));
         let sum = crc32fast::hash(&out);
         out.extend_from_slice(&sum.to_be_bytes());
         out
@@ -61,24 +99,37 @@ impl Meta {
 
     fn decode(bytes: &[u8]) -> Option<Meta> {
         let (body, sum) = bytes.split_last_chunk::<4>()?;
+        if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
+            return None;
+        }
         let (format, body) = body.split_first()?;
-        let (batch, count) = body.split_first_chunk::<8>()?;
-        let whole = crc32fast::hash(&bytes[..bytes.len() - 4]) == u32::from_be_bytes(*sum);
-        let meta = Meta { batch: u64::from_be_bytes(*batch), count: u64::from_be_bytes(count.try_into().ok()?) };
-        (*format == FORMAT && whole).then_some(meta)
+        let (batch, body) = body.split_first_chunk::<8>()?;
+        let (count, stamp) = body.split_first_chunk::<8>()?;
+        let stamp = match *format {
+            FORMAT => Some(Stamp::decode(stamp)?),
+            OLD_FORMAT if stamp.is_empty() => None,
+            _ => return None,
+        };
+        Some(Meta { batch: u64::from_be_bytes(*batch), count: u64::from_be_bytes(*count), stamp })
     }
 }
 
 impl Store {
-    /// Opens the database and hands each record to `load`, which says whether
-    /// the record is to be kept; `None`: it is damaged.
-    pub fn open(dir: &Path, mut load: impl FnMut(&[u8], &[u8]) -> Option<bool>) -> Result<Store, OpenError> {
+    /// Opens the database, tells `begin` what its clock stands at, and hands each
+    /// record to `load`, which says whether the record is to be kept; `None`: it
+    /// is damaged.
+    pub fn open(
+        dir: &Path,
+        watch: Watch,
+        begin: impl FnOnce(u64),
+        mut load: impl FnMut(&[u8], &[u8]) -> Option<bool>,
+    ) -> Result<Store, OpenError> {
         let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("can't be made"))?;
         let lock = take_lock(dir)?;
         let path = dir.join(DATABASE);
         // What sled panics about is damage, too.
-        let opened = catch_unwind(AssertUnwindSafe(|| Store::open_database(dir, &path, lock, &mut load)));
+        let opened = catch_unwind(AssertUnwindSafe(|| Store::open_database(dir, &path, lock, watch, begin, &mut load)));
         opened.unwrap_or_else(|panic| {
             let what = panic.downcast_ref::<String>().map(String::as_str);
             let what = what.or(panic.downcast_ref::<&str>().copied()).unwrap_or("the database can't be read");
@@ -90,6 +141,8 @@ impl Store {
         dir: &Path,
         path: &Path,
         lock: File,
+        watch: Watch,
+        begin: impl FnOnce(u64),
         load: &mut impl FnMut(&[u8], &[u8]) -> Option<bool>,
     ) -> Result<Store, OpenError> {
         let corrupt = |what: String| OpenError::Corrupt { path: path.into(), what };
@@ -104,7 +157,7 @@ impl Store {
         let is_new = !path.exists();
         let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
         let mut last_batch = private_file(&dir.join(LAST_BATCH)).map_err(failed("can't be written to"))?;
-        let known = read_last_batch(&mut last_batch).map_err(failed("can't be read"))?;
+        let (known, beside) = read_last_batch(&mut last_batch).map_err(failed("can't be read"))?;
         if is_new && known > 0 {
             return Err(corrupt("the database is missing".into()));
         }
@@ -119,13 +172,21 @@ impl Store {
         make_private(path).map_err(failed("can't be made private"))?;
         let file = File::open(path.join("db")).map_err(failed("can't be read"))?;
 
-        let mut meta = None;
+        let meta = db.get(META).map_err(unreadable)?;
+        let decode =
+            |value: sled::IVec| Meta::decode(&value).ok_or_else(|| corrupt("its own record is damaged".into()));
+        let meta = meta.map(decode).transpose()?;
+        let stamps = beside.into_iter().chain(meta.and_then(|meta| meta.stamp));
+        // The clock of a new store, and of one from before there were stamps,
+        // begins with the wall clock.
+        let now = watch.now();
+        let stored = stamps.max_by_key(|stamp| stamp.stored).map_or_else(wall_clock_s, |stamp| stamp.by(now));
+        begin(stored);
         let mut count = 0;
         let mut expired = Vec::new();
         for record in db.iter() {
             let (key, value) = record.map_err(unreadable)?;
             if key == META {
-                meta = Some(Meta::decode(&value).ok_or_else(|| corrupt("its own record is damaged".into()))?);
                 continue;
             }
             count += 1;
@@ -147,21 +208,28 @@ impl Store {
         if meta.count != count {
             return Err(corrupt(format!("{count} bindings are there, {} should be", meta.count)));
         }
-        let mut store = Store { db, file, last_batch, meta, _lock: lock };
+        let mut store = Store { db, file, last_batch, meta, watch, _lock: lock };
         let gone = -(expired.len() as isize);
         let expired: Vec<_> = expired.iter().map(|key| (std::str::from_utf8(key).unwrap_or_default(), None)).collect();
         // The first batch also shows early that the disk takes writes.
         store
-            .write(expired, gone)
+            .write(expired, gone, stored)
             .map_err(|error| OpenError::Unreadable { path: path.into(), what: error.to_string() })?;
         Ok(store)
     }
 
     /// Writes a batch of records (`None`: removes one) and waits until it is
-    /// on disk. `grown`: by how much the count of bindings changes.
-    pub fn write(&mut self, records: Vec<(&str, Option<Vec<u8>>)>, grown: isize) -> Result<(), JournalError> {
+    /// on disk. `grown`: by how much the count of bindings changes; `stored`: what
+    /// the clock stands at.
+    pub fn write(
+        &mut self,
+        records: Vec<(&str, Option<Vec<u8>>)>,
+        grown: isize,
+        stored: u64,
+    ) -> Result<(), JournalError> {
         let count = self.meta.count.saturating_add_signed(grown as i64);
-        let meta = Meta { batch: self.meta.batch + 1, count };
+        let stamp = Stamp { stored, at: self.watch.now() };
+        let meta = Meta { batch: self.meta.batch + 1, count, stamp: Some(stamp) };
         let mut batch = sled::Batch::default();
         for (key, record) in records {
             match record {
@@ -174,7 +242,7 @@ impl Store {
             self.db.apply_batch(batch).map_err(|error| error.to_string())?;
             self.db.flush().map_err(|error| error.to_string())?;
             self.file.sync_data().map_err(|error| error.to_string())?;
-            write_last_batch(&mut self.last_batch, meta.batch).map_err(|error| error.to_string())
+            write_last_batch(&mut self.last_batch, meta.batch, stamp).map_err(|error| error.to_string())
         }));
         match written {
             Ok(Ok(())) => {
@@ -183,6 +251,15 @@ impl Store {
             }
             Ok(Err(error)) => Err(JournalError::Write(error)),
             Err(_) => Err(JournalError::Write("the database failed".into())),
+        }
+    }
+
+    /// Notes what the clock stands at, so that as much has been measured when we
+    /// are gone. Costs no sync; nothing but a little time is lost with it.
+    pub fn stamp(&mut self, stored: u64) {
+        let stamp = Stamp { stored, at: self.watch.now() };
+        if let Err(error) = write_last_batch(&mut self.last_batch, self.meta.batch, stamp) {
+            tracing::debug!("the time of the bindings can't be noted: {error}");
         }
     }
 
@@ -231,22 +308,28 @@ fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// 0 if none has been written.
-fn read_last_batch(file: &mut File) -> io::Result<u64> {
-    let mut bytes = [0; 8];
+/// The last batch, 0 if none has been written; and the last stamp, if it is whole.
+fn read_last_batch(file: &mut File) -> io::Result<(u64, Option<Stamp>)> {
+    let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
-    match file.read_exact(&mut bytes) {
-        Ok(()) => Ok(u64::from_be_bytes(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-        Err(error) => Err(error),
-    }
+    file.take(1024).read_to_end(&mut bytes)?;
+    let Some((batch, _)) = bytes.split_first_chunk::<8>() else { return Ok((0, None)) };
+    let whole = bytes.split_last_chunk::<4>().filter(|(body, sum)| crc32fast::hash(body) == u32::from_be_bytes(**sum));
+    let stamp = whole.and_then(|(body, _)| Stamp::decode(body.get(8..)?));
+    Ok((u64::from_be_bytes(*batch), stamp))
 }
 
 /// After the batch itself has been synced, so never ahead of it; it needs no
 /// sync of its own, as an older number only notices less.
-fn write_last_batch(file: &mut File, batch: u64) -> io::Result<()> {
+fn write_last_batch(file: &mut File, batch: u64, stamp: Stamp) -> io::Result<()> {
+    let mut bytes = [&batch.to_be_bytes()[..], &stamp.encode()].concat();
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(&batch.to_be_bytes())
+    file.write_all(&bytes)
+}
+
+fn wall_clock_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Moves a database that can't be opened away, and says where to; `None`:
@@ -261,7 +344,7 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>, OpenError> {
         return Ok(None);
     }
     let _lock = take_lock(dir)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = wall_clock_s();
     let mut aside = dir.join(format!("{DATABASE}.set-aside-{now}"));
     for n in 2.. {
         if !aside.exists() {

@@ -1,8 +1,8 @@
 //! The table in memory: callers by id, and by the address they are bound to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
@@ -173,11 +173,13 @@ impl Table {
     }
 }
 
-/// Seconds since the process opened the bindings, plus an offset that lets
-/// times before it be told. Monotonic: jumps of the wall clock do not reach it.
+/// Seconds that the bindings have lived, as far as anybody has measured them:
+/// see `docs/decisions/0005-time-of-bindings.md`. Within the process it goes by
+/// the monotonic clock, and begins where the store's last stamp says.
 pub struct Clock {
     started: Instant,
-    wall_at_start: u64,
+    /// What the store's clock stood at then.
+    stored_at_start: AtomicU64,
 }
 
 /// Seconds that the clock begins with: older touches are all the same.
@@ -185,23 +187,27 @@ const BEFORE: u32 = 1 << 30;
 
 impl Clock {
     fn new() -> Clock {
-        let wall_at_start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Clock { started: Instant::now(), wall_at_start }
+        Clock { started: Instant::now(), stored_at_start: AtomicU64::new(0) }
+    }
+
+    /// The store's clock stands at `stored` as the process opens it.
+    pub fn begin(&self, stored: u64) {
+        self.stored_at_start.store(stored, Ordering::Relaxed);
     }
 
     pub fn now(&self) -> u32 {
         BEFORE.saturating_add(self.started.elapsed().as_secs() as u32)
     }
 
-    /// The wall-clock second of a time on this clock, as it was at the start.
-    pub fn wall(&self, at: u32) -> u64 {
-        (self.wall_at_start + at as u64).saturating_sub(BEFORE as u64)
+    /// A time on this clock as the store has it.
+    pub fn stored(&self, at: u32) -> u64 {
+        (self.stored_at_start.load(Ordering::Relaxed) + at as u64).saturating_sub(BEFORE as u64)
     }
 
-    /// A time on this clock; one in the future of the wall clock, which has
-    /// been set back then, counts as now.
-    pub fn at_wall(&self, wall: u64) -> u32 {
-        let at = (wall + BEFORE as u64).saturating_sub(self.wall_at_start);
+    /// The store's time on this clock. One that is yet to come, as a stamp may be
+    /// older than what was written after it, counts as now.
+    pub fn of_stored(&self, stored: u64) -> u32 {
+        let at = stored.saturating_add(BEFORE as u64).saturating_sub(self.stored_at_start.load(Ordering::Relaxed));
         at.min(self.now() as u64) as u32
     }
 }

@@ -25,7 +25,7 @@ pub struct Account {
 
 /// Topic filters that allow, and those (written with a `!` before them) that
 /// take some of it back.
-struct Rules {
+pub(crate) struct Rules {
     allow: Vec<Pattern>,
     deny: Vec<Pattern>,
 }
@@ -93,7 +93,7 @@ impl Account {
 }
 
 impl Rules {
-    fn new(patterns: &[String], user: &str) -> Rules {
+    pub(crate) fn new(patterns: &[String], user: &str) -> Rules {
         let (deny, allow): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.starts_with('!'));
         Rules {
             allow: allow.into_iter().map(|pattern| Pattern::new(pattern, user)).collect(),
@@ -101,7 +101,7 @@ impl Rules {
         }
     }
 
-    fn permit(&self, filter: &str, client: &str) -> bool {
+    pub(crate) fn permit(&self, filter: &str, client: &str) -> bool {
         self.allow.iter().any(|rule| rule.covers(filter, client))
             && !self.deny.iter().any(|rule| rule.covers(filter, client))
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::timeout;
 
 use crate::mqtt::{Connect, Reason, Version, next_frame};
@@ -28,7 +29,7 @@ use super::memory::Charge;
 use super::sessions::Gone;
 use super::settings;
 use super::throttle::Throttle;
-use super::transport::Transport;
+use super::transport::{Stream, Transport};
 use super::websocket;
 
 /// What one read takes at most.
@@ -91,14 +92,26 @@ impl Bus {
         seat: Seat,
     ) {
         let limits = &self.limits().connections;
-        let time = Duration::from_millis(limits.connection_timeout_ms);
-        let max_packet = limits.max_payload_size;
-        let max_connect = limits.max_connect_size.min(max_packet);
-        let mut charge = Charge::new(&self.0.common.memory, 0);
+        let (max_packet, max_connect) = (limits.max_payload_size, limits.max_connect_size);
         // Answers are small and awaited: no waiting for more to send.
         let _ = socket.set_nodelay(true);
+        self.serve_opened(open(socket, how, max_packet, max_connect.min(max_packet)), peer, listener, seat).await
+    }
+
+    /// The same, once it is known how `opening` gives the peer's bytes.
+    async fn serve_opened(
+        self,
+        opening: impl Future<Output = io::Result<(Transport, Option<OwnedWriteHalf>)>>,
+        peer: SocketAddr,
+        listener: Arc<str>,
+        seat: Seat,
+    ) {
+        let limits = &self.limits().connections;
+        let time = Duration::from_millis(limits.connection_timeout_ms);
+        let max_connect = limits.max_connect_size.min(limits.max_payload_size);
+        let mut charge = Charge::new(&self.0.common.memory, 0);
         let opened = timeout(time, async {
-            let (mut transport, direct) = open(socket, how, max_packet, max_connect).await?;
+            let (mut transport, direct) = opening.await?;
             let first = read_connect(&mut transport, max_connect, &mut charge).await;
             io::Result::Ok((transport, direct, first))
         });
@@ -148,6 +161,14 @@ impl Bus {
         tokio::spawn(connection.run(rest));
     }
 
+    /// Serves bytes that come by no socket, for [`crate::fuzzing`].
+    pub(crate) async fn serve_stream(&self, stream: Box<dyn Stream>) {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
+        let Ok(seat) = self.0.connections.admit(peer.ip()) else { return };
+        let opening = std::future::ready(Ok((Transport::Stream(stream), None)));
+        self.clone().serve_opened(opening, peer, "stream".into(), seat).await
+    }
+
     fn log_refused(&self, peer: &SocketAddr, why: &str) {
         self.stats().refused.add(1);
         tracing::debug!(bus = self.id(), %peer, "connection given up before CONNECT: {why}");
@@ -176,7 +197,7 @@ async fn open(
     how: settings::Transport,
     max_packet: u32,
     max_connect: u32,
-) -> io::Result<(Transport, Option<tokio::net::tcp::OwnedWriteHalf>)> {
+) -> io::Result<(Transport, Option<OwnedWriteHalf>)> {
     match how {
         settings::Transport::Tcp => {
             let (read, write) = socket.into_split();
@@ -391,6 +412,12 @@ impl Connection {
     async fn finish(mut self, end: End) {
         let bus = self.bus.clone();
         let id = Arc::clone(&self.client.session.id);
+        // The answers to what came right before it: on plain TCP they have been
+        // written by now, elsewhere that is left to this task.
+        let answered = match end {
+            End::Stop(Stop::Disconnect(_)) => self.unwritten(&[]).await,
+            _ => None,
+        };
         let (gone, farewell) = match end {
             End::Closed(error) => {
                 let why = error.map_or("closed by the peer".to_owned(), |error| error.to_string());
@@ -412,7 +439,7 @@ impl Connection {
         };
         let last = match farewell {
             Some(farewell) => self.last_words(farewell).await,
-            None => None,
+            None => answered.filter(|bytes| !bytes.is_empty()),
         };
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
@@ -426,8 +453,25 @@ impl Connection {
         .await;
     }
 
-    /// All that is unsent, oldest first, then the DISCONNECT. `None`: a packet
-    /// has been written in part by somebody else, so that nothing can follow.
+    /// All that is left to write, oldest first, `unsent` being what somebody
+    /// took before; from now on only this task writes. `None`: a packet has been
+    /// written in part by somebody else, so that nothing can follow it.
+    async fn unwritten(&mut self, unsent: &[u8]) -> Option<Vec<u8>> {
+        // Who writes directly does not wait for the socket, so is done soon.
+        let until = clock::now_ms() + FAREWELL_TIME.as_millis() as u64;
+        while self.control.is_written_to() && clock::now_ms() < until {
+            tokio::task::yield_now().await;
+        }
+        if !self.control.is_between_packets() {
+            return None;
+        }
+        let mut unwritten = std::mem::take(&mut self.unsent);
+        unwritten.extend_from_slice(unsent);
+        unwritten.append(&mut self.client.session.take_last_wire(&self.control));
+        Some(unwritten)
+    }
+
+    /// All that is unsent, then the DISCONNECT, if it can be sent.
     async fn last_words(&mut self, farewell: Farewell) -> Option<Vec<u8>> {
         let Farewell { reason, text, unsent } = farewell;
         let text = text.unwrap_or_default();
@@ -440,17 +484,7 @@ impl Connection {
                 "disconnected by us: {text}"
             );
         }
-        // Who writes directly does not wait for the socket, so is done soon.
-        let until = clock::now_ms() + FAREWELL_TIME.as_millis() as u64;
-        while self.control.is_written_to() && clock::now_ms() < until {
-            tokio::task::yield_now().await;
-        }
-        if !self.control.is_between_packets() {
-            return None;
-        }
-        let mut last = std::mem::take(&mut self.unsent);
-        last.extend_from_slice(&unsent);
-        last.append(&mut self.client.session.take_last_wire(&self.control));
+        let mut last = self.unwritten(&unsent).await?;
         last.append(&mut self.client.goodbye(reason, &text));
         Some(last)
     }

@@ -6,7 +6,7 @@
 //! the topic engine for everybody else who subscribed to it.
 
 /// Who may do what.
-mod access;
+pub(crate) mod access;
 /// What one read of a socket leaves to be written.
 mod batch;
 /// The clock of all timeouts.
@@ -72,7 +72,7 @@ mod throttle;
 /// The topic engine.
 mod topics;
 /// The bytes of a connection, whatever carries them.
-mod transport;
+pub(crate) mod transport;
 /// Subscriptions by topic filter.
 mod tree;
 /// A trie over the levels of topics and filters.
@@ -80,7 +80,7 @@ mod trie;
 /// Memory handed back to the system.
 mod trim;
 /// MQTT in WebSocket frames.
-mod websocket;
+pub(crate) mod websocket;
 /// Wills.
 mod will;
 

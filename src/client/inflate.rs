@@ -10,7 +10,7 @@ const ZLIB: u8 = 0x78;
 
 /// Why a payload can't be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InflateError {
+pub(crate) enum InflateError {
     #[error("the compressed payload is damaged: {0}")]
     Damaged(#[from] std::io::Error),
     #[error("the compressed payload becomes more than {0} bytes")]
@@ -19,7 +19,7 @@ pub(super) enum InflateError {
 
 /// The payload as it was before compression, if it was compressed, of at most
 /// `max` bytes: a few kilobytes can be made to become gigabytes.
-pub(super) fn inflated(payload: &[u8], max: usize) -> Result<Cow<'_, [u8]>, InflateError> {
+pub(crate) fn inflated(payload: &[u8], max: usize) -> Result<Cow<'_, [u8]>, InflateError> {
     if payload.first() != Some(&ZLIB) {
         return Ok(payload.into());
     }

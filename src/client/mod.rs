@@ -48,7 +48,7 @@ mod error;
 /// What comes, and to whom it goes.
 mod inbox;
 /// Compressed payloads.
-mod inflate;
+pub(crate) mod inflate;
 /// One connection from CONNACK to its end, with what became of each request.
 mod link;
 /// Who listens to what.
@@ -62,7 +62,7 @@ mod options;
 /// What a handler knows of the request it serves.
 mod request;
 /// JSON-RPC.
-mod rpc;
+pub(crate) mod rpc;
 /// Bindings of client sessions.
 mod sessions;
 /// A worker at work.

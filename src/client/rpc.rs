@@ -103,7 +103,7 @@ pub(super) fn response(id: &Value, outcome: &Result<Value, RpcError>) -> Vec<u8>
 
 /// A request as a worker reads it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// None: nobody waits for an answer.
     pub id: Option<Value>,
     pub method: String,
@@ -129,7 +129,7 @@ impl Request {
 
 /// What comes into a mailbox, or by a subscription to notifications.
 #[derive(Debug, PartialEq)]
-pub(super) enum Received {
+pub(crate) enum Received {
     Answer {
         id: u64,
         outcome: Result<Value, RpcError>,

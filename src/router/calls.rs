@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
 
 use crate::bindings::{Binding, JournalError};
@@ -28,14 +29,15 @@ struct Caller {
     backend: Bus,
     topic: String,
     addr: Option<String>,
-    id: Value,
+    id: Box<RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Call<'a> {
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
-    id: Option<Value>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
     #[serde(default)]
     params: Value,
 }
@@ -166,8 +168,8 @@ fn answer_done(caller: Option<Caller>, done: Result<(), JournalError>) {
 fn answer(caller: Option<Caller>, outcome: Result<Value, RpcError<'_>>, batch: &mut Batch) {
     let Some(Caller { backend, topic, addr, id }) = caller else { return };
     let payload = match outcome {
-        Ok(result) => jsonrpc::result_response(id, result),
-        Err(error) => jsonrpc::response(Some(id), None, Some(error)),
+        Ok(result) => jsonrpc::result_response(&id, result),
+        Err(error) => jsonrpc::response(Some(&id), None, Some(error)),
     };
     let mut properties = Vec::new();
     if let Some(addr) = &addr {
@@ -194,9 +196,12 @@ impl Hook for Calls {
             return Reason::PayloadFormatInvalid;
         };
         let caller = match (publish.properties.response_topic, call.id) {
-            (Some(topic), Some(id)) => {
-                Some(Caller { backend: backend.clone(), topic: topic.into(), addr: addr.map(Into::into), id })
-            }
+            (Some(topic), Some(id)) => Some(Caller {
+                backend: backend.clone(),
+                topic: topic.into(),
+                addr: addr.map(Into::into),
+                id: id.to_owned(),
+            }),
             _ => None,
         };
         let token = user.get("auth").unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// An error in an answer.
 #[derive(Clone, Debug, Serialize, PartialEq)]
@@ -41,15 +42,17 @@ const fn server_error(data: &str) -> RpcError<'_> {
 
 /// What a router looks at in a request.
 #[derive(Deserialize)]
-struct Envelope {
+struct Envelope<'a> {
     /// Absent in a notification; `null` counts as absent, as it names nothing.
-    id: Option<Value>,
+    /// As it is written: a number larger than ours comes back the same.
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
 struct Response<'a> {
     jsonrpc: &'static str,
-    id: Option<Value>,
+    id: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,18 +62,18 @@ struct Response<'a> {
 /// The error response to a request; none if the request wants no answer. What
 /// isn't JSON-RPC gets a parse error whatever the error was.
 pub fn error_response(request: &[u8], error: RpcError<'_>) -> Option<Vec<u8>> {
-    match serde_json::from_slice::<Envelope>(request) {
+    match serde_json::from_slice::<Envelope<'_>>(request) {
         Ok(Envelope { id: Some(id) }) => Some(response(Some(id), None, Some(error))),
         Ok(Envelope { id: None }) => None,
         Err(_) => Some(response(None, None, Some(PARSE_ERROR))),
     }
 }
 
-pub fn result_response(id: Value, result: Value) -> Vec<u8> {
+pub fn result_response(id: &RawValue, result: Value) -> Vec<u8> {
     response(Some(id), Some(result), None)
 }
 
-pub fn response(id: Option<Value>, result: Option<Value>, error: Option<RpcError<'_>>) -> Vec<u8> {
+pub fn response(id: Option<&RawValue>, result: Option<Value>, error: Option<RpcError<'_>>) -> Vec<u8> {
     // Values and strings always have a JSON form.
     serde_json::to_vec(&Response { jsonrpc: "2.0", id, result, error }).unwrap_or_default()
 }
@@ -92,6 +95,9 @@ mod tests {
         };
         assert_eq!(answer(r#"{"jsonrpc":"2.0","method":"a.b","id":7}"#), expected("7"));
         assert_eq!(answer(r#"{"id":"x","params":{"id":1}}"#), expected(r#""x""#));
+        for as_written in ["123456789012345678901234567890", "1.50", r#""\u00e9""#] {
+            assert_eq!(answer(&format!(r#"{{"id": {as_written} }}"#)), expected(as_written));
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@
 /// `_bkpr.router.bind` and `unbind`.
 mod calls;
 /// JSON-RPC as far as a router needs it.
-mod jsonrpc;
+pub(crate) mod jsonrpc;
 /// Names on the wire: client ids, topics, addresses.
-mod names;
+pub(crate) mod names;
 /// Backend to every frontend, or to the devices of one address.
 mod notifications;
 /// Frontend to backend.

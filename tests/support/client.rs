@@ -385,6 +385,19 @@ impl Client {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
+    /// Disconnects, waits until the server has closed, and leaves no trace of
+    /// the connection in the system: for those who make very many.
+    pub fn leave(mut self) {
+        self.try_send(&[0xE0, 0]);
+        self.closed();
+        let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
+    }
+
+    /// Breaks the connection with a reset, as a system does whose program died.
+    pub fn reset(self) {
+        let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
+    }
+
     /// Breaks the connection, as a peer does that dies.
     pub fn kill(self) {
         let _ = self.socket.shutdown(Shutdown::Both);

@@ -1,0 +1,116 @@
+//! Ways for tests and fuzzers to the parsers that peers reach and that are not
+//! part of the interface. Not for programs: may change at any time.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use crate::bus::{Bus, access, transport, websocket};
+use crate::client::{inflate, rpc};
+use crate::router::jsonrpc;
+
+pub use crate::router::names::{is_bindable_id, is_caller_id, is_request_topic, split_address, split_caller_addr};
+
+/// Largest packet over WebSocket, and largest payload once inflated, in bytes.
+const MAX: usize = 64 * 1024;
+
+/// A peer whose bytes are known beforehand. They come in pieces; then it
+/// closes. What it is sent is kept.
+#[derive(Clone)]
+pub struct Peer {
+    bytes: Arc<[u8]>,
+    at: usize,
+    piece: usize,
+    whole: usize,
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Peer {
+    /// `piece`: how many bytes come at once; 0: all.
+    pub fn new(bytes: &[u8], piece: usize) -> Peer {
+        let piece = if piece == 0 { usize::MAX } else { piece };
+        Peer { bytes: bytes.into(), at: 0, piece, whole: 0, written: Arc::default() }
+    }
+
+    /// The first so many bytes are a piece of their own.
+    pub fn beginning_with(mut self, bytes: usize) -> Peer {
+        self.whole = bytes;
+        self
+    }
+
+    /// All that it was sent so far.
+    pub fn written(&self) -> Vec<u8> {
+        self.written.lock().clone()
+    }
+}
+
+impl AsyncRead for Peer {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let piece = if self.at < self.whole { self.whole - self.at } else { self.piece };
+        let n = (self.bytes.len() - self.at).min(piece).min(buffer.remaining());
+        let at = self.at;
+        buffer.put_slice(&self.bytes[at..at + n]);
+        self.at += n;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Peer {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.written.lock().extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl transport::Stream for Peer {}
+
+/// Has `bus` serve a peer until their connection has ended. Needs a tokio
+/// runtime of one thread, with nobody else connected to that bus.
+pub async fn serve(bus: &Bus, peer: Peer) {
+    bus.serve_stream(Box::new(peer)).await;
+    while bus.connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The bytes of MQTT that come out of a WebSocket; none if there is no
+/// handshake, or frames that can't be.
+pub fn websocket(peer: Peer) -> Option<Vec<u8>> {
+    let read = async {
+        let mut stream = websocket::accept(peer, MAX, usize::MAX).await.ok()?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.ok()?;
+        Some(bytes)
+    };
+    // A peer of this kind is never waited for.
+    read.now_or_never().flatten()
+}
+
+/// What the router answers to a request that nobody has room for.
+pub fn overloaded(request: &[u8]) -> Option<Vec<u8>> {
+    jsonrpc::error_response(request, jsonrpc::OVERLOADED)
+}
+
+/// All that a client or worker of our own reads in a payload; false: nothing.
+pub fn read_payload(payload: &[u8]) -> bool {
+    let Ok(payload) = inflate::inflated(payload, MAX) else { return false };
+    rpc::Received::read(&payload).is_ok() | rpc::Request::read(&payload).is_ok()
+}
+
+/// Whether topic rules allow `filter`, or one topic, to a client.
+pub fn permits(rules: &[String], user: &str, filter: &str, client: &str) -> bool {
+    access::Rules::new(rules, user).permit(filter, client)
+}
