@@ -45,7 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const KEEP_ALIVE_QUESTIONS: u32 = 3;
 
 /// Stands for all of them in the limit on log lines.
-const ANY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+pub(super) const ANY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 impl Bus {
     /// Opens all listeners, then starts to accept; needs a tokio runtime. Puts

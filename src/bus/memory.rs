@@ -45,7 +45,7 @@ impl Memory {
         self.used() >= self.limit
     }
 
-    /// So far past the limit that not even everybody's share is given.
+    /// So far past the limit that everybody's share is but a part of it.
     pub fn is_exhausted(&self) -> bool {
         self.used() >= self.limit.saturating_add(self.limit / 4)
     }
@@ -57,7 +57,7 @@ impl Memory {
         } else if !self.is_exhausted() {
             usual.min(EVERYBODYS)
         } else {
-            0
+            usual.min(EVERYBODYS / 16)
         }
     }
 
@@ -123,7 +123,7 @@ mod tests {
         assert!(memory.is_full());
         assert_eq!((memory.share(1_000_000), memory.share(10)), (EVERYBODYS, 10));
         charge.set(125);
-        assert_eq!(memory.share(1_000_000), 0);
+        assert_eq!(memory.share(1_000_000), EVERYBODYS / 16);
         charge.set(3);
         assert_eq!(memory.used(), 3);
         drop(charge);

@@ -5,6 +5,7 @@
 use crate::mqtt::Reason;
 
 use super::Bus;
+use super::listener::ANY_ADDRESS;
 use super::memory::EVERYBODYS;
 
 impl Bus {
@@ -30,7 +31,7 @@ impl Bus {
             ended += 1;
         }
         common.stats.memory_disconnects.add(ended);
-        if ended > 0 {
+        if ended > 0 && self.may_log(ANY_ADDRESS) {
             tracing::warn!(
                 bus = self.id(),
                 ended,

@@ -96,7 +96,6 @@ impl Stats {
             &self.dropped_too_large,
             &self.expired,
             &self.queue_full,
-            &self.memory_full,
             &self.set_aside,
         ]
         .iter()
