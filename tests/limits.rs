@@ -295,6 +295,7 @@ fn system_messages(skep: &Instance) -> usize {
     used
 }
 
+/// [MQTT-3.2.2-13]
 #[test]
 fn end_users_leave_no_retained_messages() {
     const RETAIN_AVAILABLE: [u8; 2] = [0x25, 0];

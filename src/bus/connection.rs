@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::mqtt::{Connect, Reason, Version, next_frame};
 
 use super::Bus;
-use super::batch::Batch;
+use super::batch::{Batch, give_way};
 use super::clock;
 use super::connections::Seat;
 use super::handshake::Refusal;
@@ -256,11 +256,14 @@ impl Connection {
         };
         drop(rest);
         let end = loop {
-            batch.flush_soon().await;
             self.count_held();
             if std::mem::take(&mut self.busy) {
-                // One that sends all the time must not have a thread to itself.
-                tokio::task::yield_now().await;
+                // One that sends all the time must not have a thread to itself,
+                // nor have others wait for several reads of its.
+                batch.flush_fairly().await;
+                give_way().await;
+            } else {
+                batch.flush_soon().await;
             }
             for queue in batch.take_look_again() {
                 tokio::spawn(self.bus.clone().look_again(queue));
@@ -460,7 +463,7 @@ impl Connection {
         // Who writes directly does not wait for the socket, so is done soon.
         let until = clock::now_ms() + FAREWELL_TIME.as_millis() as u64;
         while self.control.is_written_to() && clock::now_ms() < until {
-            tokio::task::yield_now().await;
+            give_way().await;
         }
         if !self.control.is_between_packets() {
             return None;

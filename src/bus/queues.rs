@@ -261,6 +261,10 @@ impl Early {
             });
             !kept.is_empty()
         });
+        if topics.is_empty() {
+            // Clients choose how many there were.
+            *topics = AHashMap::new();
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::mqtt::{Connack, Reason};
 
 use super::Bus;
 use super::access::Account;
-use super::batch::Batch;
+use super::batch::{Batch, give_way};
 use super::clock;
 use super::link::{Control, Farewell, Link};
 use super::queue::{GivenUp, Queue};
@@ -293,7 +293,7 @@ impl Bus {
         let away: Vec<_> = self.0.sessions.away.lock().iter().map(|(_, _, id)| Arc::clone(id)).collect();
         for some in away.chunks(HELD_CHUNK) {
             some.iter().filter_map(|id| self.0.sessions.get(id)).for_each(|session| session.expire_held(now));
-            tokio::task::yield_now().await;
+            give_way().await;
         }
     }
 

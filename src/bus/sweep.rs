@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Bus;
-use super::batch::Batch;
+use super::batch::{Batch, give_way};
 use super::clock;
 use super::queue::GivenUp;
 use super::trim::HighWater;
@@ -62,13 +62,12 @@ impl Bus {
     }
 
     /// Gives up what may be very much, and lets other tasks run in between.
-    async fn give_up_fairly(&self, mut gone: GivenUp, batch: &mut Batch) {
-        while !gone.is_empty() {
-            let rest = gone.split_off(gone.len().min(GIVEN_UP_AT_ONCE));
-            self.given_up(gone, batch);
-            gone = rest;
+    async fn give_up_fairly(&self, gone: GivenUp, batch: &mut Batch) {
+        let mut gone = gone.into_iter();
+        while gone.len() > 0 {
+            self.given_up(gone.by_ref().take(GIVEN_UP_AT_ONCE).collect(), batch);
             batch.flush_fairly().await;
-            tokio::task::yield_now().await;
+            give_way().await;
         }
     }
 }

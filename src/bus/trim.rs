@@ -2,7 +2,7 @@
 //! keeps what was freed for the next time, which may not come.
 
 /// What is worth the trouble, in bytes.
-const WORTH_IT: usize = 8 * 1024 * 1024;
+const WORTH_IT: usize = 2 * 1024 * 1024;
 
 /// About what a connection takes beside what is counted as memory.
 const CONNECTION: usize = 4 * 1024;

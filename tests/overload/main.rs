@@ -39,7 +39,7 @@ const BOUND: Duration = Duration::from_secs(1);
 const FACTOR: u32 = 20;
 
 /// RSS that may stay behind: what the allocator keeps for the next time.
-const KEPT: usize = 24 * 1024 * 1024;
+const KEPT: usize = 32 * 1024 * 1024;
 
 /// How long it may take until the rest is given back.
 const RECOVERY: Duration = Duration::from_secs(30);
