@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use crate::bus::{Bus, UsersFile, access, token, websocket};
+use crate::bus::{Bus, UsersFile, access, token, transport, websocket};
 use crate::client::{inflate, rpc};
 use crate::router::jsonrpc;
 
@@ -77,6 +77,8 @@ impl AsyncWrite for Peer {
     }
 }
 
+impl transport::Stream for Peer {}
+
 /// Has `bus` serve a peer until their connection has ended. Needs a tokio
 /// runtime of one thread, with nobody else connected to that bus.
 pub async fn serve(bus: &Bus, peer: Peer) {
@@ -90,7 +92,7 @@ pub async fn serve(bus: &Bus, peer: Peer) {
 /// handshake, or frames that can't be.
 pub fn websocket(peer: Peer) -> Option<Vec<u8>> {
     let read = async {
-        let mut stream = websocket::accept(peer, MAX).await.ok()?;
+        let mut stream = websocket::accept(peer, MAX, usize::MAX).await.ok()?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.ok()?;
         Some(bytes)

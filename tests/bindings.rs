@@ -25,7 +25,19 @@ struct Process {
 
 impl Process {
     fn start(data: &Path) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_skep"))
+        Process::run(Command::new(env!("CARGO_BIN_EXE_skep")), data)
+    }
+
+    /// One for which a file that may grow no more is an error like any other,
+    /// as on a full disk, and no signal.
+    fn start_without_signal(data: &Path) -> Process {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_skep")]);
+        Process::run(shell, data)
+    }
+
+    fn run(mut command: Command, data: &Path) -> Process {
+        let mut child = command
             .args(["--data", data.to_str().expect("a path of text"), "--log", "error"])
             .args(["--set", "backend.backend-1.listeners.tcp.listen=127.0.0.1:0"])
             .args(["--set", "frontend.frontend-1.listeners.tcp.listen=127.0.0.1:0"])
@@ -50,6 +62,13 @@ impl Process {
         }
         let ended = child.wait().expect("it has ended");
         panic!("it ended ({ended}) without saying where it listens");
+    }
+
+    /// Lets no file of the process grow past so many bytes; `None`: any size.
+    fn limit_files(&self, bytes: Option<u64>) {
+        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+        let pid = Some(rustix::process::Pid::from_child(&self.child));
+        rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).expect("a limit");
     }
 
     /// SIGKILL.
@@ -345,4 +364,95 @@ fn binds_that_wait_together_share_a_flush() {
     }
     let flushes = skep.skep().bindings().stats().flushes;
     assert!(flushes < 250, "{flushes} flushes for 500 binds in {:?}", began.elapsed());
+}
+
+/// A disk that is full for a while: what was answered before stays bound, what
+/// fails is not bound, and binds work again once there is room, without a restart.
+#[test]
+fn binds_work_again_once_the_disk_has_room_again() {
+    const FAILED: i64 = -32603;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let skep = Process::start_without_signal(&data);
+    let mut worker = skep.worker();
+    let device = |n: u32| id(&format!("device{n}"));
+    let address = |n: u32| format!("frontend.user-{n}");
+    let mut bind = |n: u32| {
+        let params = binding(&device(n), Some(&address(n)), &"x".repeat(10_000));
+        router_call(&mut worker, "worker", "bind", params)
+    };
+    let mut answered = BTreeSet::new();
+    let mut next = 0;
+    // Twice, as what was mended once must be so again.
+    for _ in 0..2 {
+        for n in next..next + 20 {
+            assert_eq!(bind(n)["result"], 1);
+            answered.insert(n);
+        }
+        next += 20;
+        skep.limit_files(Some(4096));
+        let refused = loop {
+            let response = bind(next);
+            next += 1;
+            match response["error"]["code"].as_i64() {
+                Some(code) => break (code, response),
+                None => drop(answered.insert(next - 1)),
+            }
+        };
+        assert_eq!(refused.0, FAILED, "{}", refused.1);
+        let refused = next - 1;
+        // Those before are in force, the one that failed is not.
+        let mut user = Client::connect(skep.frontend, Login::new(&device(3)).user("frontend", "abc123"));
+        user.subscribe(&format!("priv/{}", device(3)), 0);
+        let mut sender = Client::connect(skep.backend, Login::new("sender").user("backend", "def456"));
+        assert_eq!(sender.publish_acked(notification(Some("user-3"), "still there?")), 0);
+        assert_eq!(user.message().text(), "still there?");
+        assert_eq!(sender.publish_acked(notification(Some(&format!("user-{refused}")), "?")), 0x10);
+        // It goes on refusing while there is no room.
+        std::thread::sleep(Duration::from_millis(1_200));
+        assert_eq!(bind(next)["error"]["code"], FAILED);
+        skep.limit_files(None);
+        next += 1;
+        wait_until("binds work again", || bind(next)["result"] == 1);
+        answered.insert(next);
+        next += 1;
+    }
+    skep.kill();
+    let bindings = Bindings::open(&data, &Settings::default()).unwrap();
+    for n in 0..next {
+        let bound = bindings.at(&format!("frontend.user-{n}"), |_, _| {});
+        assert_eq!(bound, usize::from(answered.contains(&n)), "binding {n}");
+    }
+}
+
+/// What is left of the database after a failure may be unreadable: what is in
+/// memory is written anew, and the old one is kept aside.
+#[test]
+fn a_database_that_a_failure_has_ruined_is_written_anew_from_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let skep = Process::start_without_signal(&data);
+    let mut worker = skep.worker();
+    let mut bind = |n: u32| {
+        let params = binding(&id(&format!("device{n}")), Some(&format!("frontend.user-{n}")), &"x".repeat(10_000));
+        router_call(&mut worker, "worker", "bind", params)["result"] == 1
+    };
+    let answered: Vec<u32> = (0..100).take_while(|n| bind(*n)).collect();
+    assert_eq!(answered.len(), 100);
+    skep.limit_files(Some(4096));
+    let failed = (100..1_000).find(|n| !bind(*n)).expect("one that fails");
+    // The disk has done its worst.
+    fs::remove_file(data.join("bindings/db")).unwrap();
+    fs::create_dir(data.join("bindings/db")).unwrap();
+    skep.limit_files(None);
+    wait_until("binds work again", || bind(failed + 1));
+    skep.kill();
+    let bindings = Bindings::open(&data, &Settings::default()).unwrap();
+    for n in answered.into_iter().chain(100..failed).chain([failed + 1]) {
+        assert_eq!(bindings.at(&format!("frontend.user-{n}"), |_, _| {}), 1, "binding {n}");
+    }
+    assert_eq!(bindings.at(&format!("frontend.user-{failed}"), |_, _| {}), 0);
+    let aside = fs::read_dir(&data).unwrap().flatten();
+    let aside = aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("bindings.set-aside-"));
+    assert_eq!(aside.count(), 1);
 }

@@ -91,7 +91,8 @@ fn work_queues_and_the_length_of_filters_have_limits() {
 #[test]
 fn clients_that_are_away_hold_no_more_than_they_may_together() {
     const MAX: usize = 16 * 1024 * 1024;
-    const WILL: usize = 240 * 1024;
+    const CLIENTS: u64 = 400;
+    const WILL: usize = 60 * 1024;
     let skep = instance();
     let frontend = &skep.skep().frontends()[0];
     // A will whose size is in its user properties, to be sent in an hour.
@@ -101,18 +102,18 @@ fn clients_that_are_away_hold_no_more_than_they_may_together() {
         properties.extend(field(b"n"));
         properties.extend(field(&vec![b'x'; WILL / 4]));
     }
-    for n in 0..100 {
+    for n in 0..CLIENTS {
         let login = Login::new(&id(&format!("away_{n}"))).user("frontend", "abc123").expiry(3600);
         Client::connect(skep.frontend(), login.will("req/x", "gone", 0, &properties)).kill();
     }
     let (least, most) = (MAX / WILL - 2, MAX / WILL);
     support::wait_until("all have gone, and the first are forgotten", || {
         let away = frontend.sessions_away();
-        frontend.stats().clients.get() == 100 && away == frontend.sessions() && (least..=most).contains(&away)
+        frontend.stats().clients.get() == CLIENTS && away == frontend.sessions() && (least..=most).contains(&away)
     });
     // What belongs to a client that comes back is free again.
     let login = |n| Login::new(&id(&format!("away_{n}"))).user("frontend", "abc123");
-    for n in 0..100 {
+    for n in 0..CLIENTS {
         Client::connect(skep.frontend(), login(n)).disconnect();
     }
     support::wait_until("all have ended", || frontend.sessions() == 0);

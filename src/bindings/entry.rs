@@ -74,6 +74,12 @@ impl Entry {
         &self.text[self.topic_at() + self.topic_len as usize..]
     }
 
+    /// Whether both are the same binding, whenever it was touched.
+    pub fn says_the_same(&self, other: &Entry) -> bool {
+        let lens = |entry: &Entry| [entry.caller_len, entry.frontend_len, entry.address_len, entry.topic_len];
+        self.text == other.text && lens(self) == lens(other)
+    }
+
     pub fn touch(&self, now: u32) {
         // Most touches of a busy caller fall into the same second.
         if self.touched.load(Ordering::Relaxed) != now {

@@ -65,7 +65,7 @@ struct Queue {
     changes: Vec<Change>,
     waiting: Vec<Done>,
     closed: bool,
-    /// The disk failed; nothing can be written until a restart.
+    /// The disk failed; changes are refused until it takes writes again.
     failed: Option<JournalError>,
 }
 
@@ -73,7 +73,7 @@ impl Journal {
     /// Without a store there is nothing to write, and all is answered at once.
     pub fn start(store: Option<Store>, table: Arc<Table>) -> Journal {
         let shared = Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), counters: Counters::default() });
-        let flusher = Flusher { shared: Arc::clone(&shared), store, table };
+        let flusher = Flusher { shared: Arc::clone(&shared), store, table, next_try: None };
         let thread = std::thread::Builder::new().name("skep-bindings".into()).spawn(move || flusher.run());
         // A process that can't start a thread has not come this far: tokio's
         // run already. If it happens all the same, every change says so.
@@ -139,7 +139,16 @@ struct Flusher {
     shared: Arc<Shared>,
     store: Option<Store>,
     table: Arc<Table>,
+    /// When the disk is tried again, after it has failed.
+    next_try: Option<Instant>,
 }
+
+/// Pause between two tries to go on after the disk has failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where a try takes long, as the database is large, the pause is so many times
+/// as long.
+const RETRY_FACTOR: u32 = 5;
 
 impl Flusher {
     fn run(mut self) {
@@ -148,7 +157,8 @@ impl Flusher {
         loop {
             let mut queue = self.shared.queue.lock();
             while queue.waiting.is_empty() && !queue.closed {
-                if self.shared.more.wait_until(&mut queue, next_sweep).timed_out() {
+                let until = self.next_try.map_or(next_sweep, |next_try| next_try.min(next_sweep));
+                if self.shared.more.wait_until(&mut queue, until).timed_out() {
                     break;
                 }
             }
@@ -166,6 +176,9 @@ impl Flusher {
                     store.stamp(now);
                     store.close()
                 };
+            }
+            if self.next_try.is_some_and(|next_try| Instant::now() >= next_try) {
+                self.recover();
             }
             if Instant::now() >= next_sweep {
                 self.expire();
@@ -233,7 +246,8 @@ impl Flusher {
 
     /// The disk does not have these changes, so the table must not either.
     fn fail(&mut self, mut changes: Vec<Change>, mut waiting: Vec<Done>, error: JournalError) {
-        tracing::error!("{error}; binds fail until skep is restarted");
+        tracing::error!("{error}; binds fail until the disk takes writes again, which is tried every second");
+        self.next_try = Some(Instant::now() + RETRY);
         self.shared.counters.errors.fetch_add(1, Ordering::Relaxed);
         let mut queue = self.shared.queue.lock();
         queue.failed = Some(error.clone());
@@ -248,6 +262,21 @@ impl Flusher {
         drop(queue);
         self.tell_watcher(&changes);
         waiting.into_iter().for_each(|done| done(Err(error.clone())));
+    }
+
+    /// Goes on if the disk lets us. No change is made meanwhile, as all are
+    /// refused while `failed` says why.
+    fn recover(&mut self) {
+        let Some(store) = &mut self.store else { return };
+        let began = Instant::now();
+        let recovered = store.recover(&self.table);
+        let pause = RETRY.max(began.elapsed() * RETRY_FACTOR);
+        self.next_try = recovered.is_err().then(|| Instant::now() + pause);
+        match &recovered {
+            Ok(repaired) => tracing::info!(repaired, "the disk takes writes again, and so do the bindings"),
+            Err(error) => tracing::debug!("the bindings still can't be written: {error}"),
+        }
+        self.shared.queue.lock().failed = recovered.err();
     }
 
     /// Forgets what has expired, in memory and on disk.

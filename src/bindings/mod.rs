@@ -11,6 +11,8 @@ mod entry;
 mod error;
 /// The thread that writes changes to disk, many at once.
 mod journal;
+/// Going on after the disk has failed.
+mod recovery;
 mod settings;
 /// The sled database: its format, its lock, its evidence of loss.
 mod store;

@@ -19,12 +19,12 @@ use sled::{Db, Mode};
 use super::error::{JournalError, OpenError};
 use super::watch::{Uptime, Watch};
 
-const DATABASE: &str = "bindings";
+pub(super) const DATABASE: &str = "bindings";
 const LOCK: &str = "lock";
 const LAST_BATCH: &str = "bindings.last";
 
 /// Key of the record about the database itself; no caller has such an id.
-const META: &[u8] = b"\0meta";
+pub(super) const META: &[u8] = b"\0meta";
 const FORMAT: u8 = 2;
 /// Without a stamp.
 const OLD_FORMAT: u8 = 1;
@@ -37,7 +37,11 @@ const CACHE: u64 = 16 * 1024 * 1024;
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Store {
-    db: Db,
+    pub(super) dir: PathBuf,
+    /// Closed only while it is opened anew, see `super::recovery`.
+    db: Option<Db>,
+    /// How often in a row it could not be.
+    pub(super) failed_opens: u32,
     /// sled's own file, to be synced: its flush leaves that to the kernel.
     file: File,
     last_batch: File,
@@ -49,8 +53,8 @@ pub struct Store {
 
 /// What is known of the last batch.
 #[derive(Clone, Copy, Default)]
-struct Meta {
-    batch: u64,
+pub(super) struct Meta {
+    pub batch: u64,
     count: u64,
     stamp: Option<Stamp>,
 }
@@ -97,7 +101,7 @@ impl Meta {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Option<Meta> {
+    pub fn decode(bytes: &[u8]) -> Option<Meta> {
         let (body, sum) = bytes.split_last_chunk::<4>()?;
         if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
             return None;
@@ -161,14 +165,8 @@ impl Store {
         if is_new && known > 0 {
             return Err(corrupt("the database is missing".into()));
         }
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("can't be made"))?;
-        let db = sled::Config::new()
-            .path(path)
-            .mode(Mode::HighThroughput)
-            .cache_capacity(CACHE)
-            .flush_every_ms(None)
-            .open()
-            .map_err(unreadable)?;
+        make_database_dir(path).map_err(failed("can't be made"))?;
+        let db = open_sled(path).map_err(unreadable)?;
         make_private(path).map_err(failed("can't be made private"))?;
         let file = File::open(path.join("db")).map_err(failed("can't be read"))?;
 
@@ -208,7 +206,8 @@ impl Store {
         if meta.count != count {
             return Err(corrupt(format!("{count} bindings are there, {} should be", meta.count)));
         }
-        let mut store = Store { db, file, last_batch, meta, watch, _lock: lock };
+        let mut store =
+            Store { dir: dir.into(), db: Some(db), failed_opens: 0, file, last_batch, meta, watch, _lock: lock };
         let gone = -(expired.len() as isize);
         let expired: Vec<_> = expired.iter().map(|key| (std::str::from_utf8(key).unwrap_or_default(), None)).collect();
         // The first batch also shows early that the disk takes writes.
@@ -239,8 +238,9 @@ impl Store {
         }
         batch.insert(META, meta.encode());
         let written = catch_unwind(AssertUnwindSafe(|| {
-            self.db.apply_batch(batch).map_err(|error| error.to_string())?;
-            self.db.flush().map_err(|error| error.to_string())?;
+            let db = self.database()?;
+            db.apply_batch(batch).map_err(|error| error.to_string())?;
+            db.flush().map_err(|error| error.to_string())?;
             self.file.sync_data().map_err(|error| error.to_string())?;
             write_last_batch(&mut self.last_batch, meta.batch, stamp).map_err(|error| error.to_string())
         }));
@@ -263,11 +263,35 @@ impl Store {
         }
     }
 
-    pub fn close(self) {
-        // All that was acknowledged has been flushed; this frees sled's files
-        // and only then the lock.
-        let Store { db, _lock, .. } = self;
+    pub(super) fn database(&self) -> Result<&Db, String> {
+        self.db.as_ref().ok_or_else(|| "the database is closed since a write has failed".to_owned())
+    }
+
+    /// Has the database at `path` take the place of the one that was closed.
+    pub(super) fn open_database_at(&mut self, path: &Path) -> Result<(), sled::Error> {
+        let db = open_sled(path)?;
+        make_private(path)?;
+        self.file = File::open(path.join("db"))?;
+        self.db = Some(db);
+        Ok(())
+    }
+
+    pub(super) fn close_database(&mut self) {
+        let db = self.db.take();
         drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
+    }
+
+    /// The database has so many bindings, and `batch` was its last one; the
+    /// next gets a number that none has had.
+    pub(super) fn begin_with(&mut self, batch: u64, count: u64) {
+        self.meta.batch = self.meta.batch.max(batch);
+        self.meta.count = count;
+    }
+
+    pub fn close(mut self) {
+        // All that was acknowledged has been flushed; this frees sled's files
+        // and only then, with the rest of us, the lock.
+        self.close_database();
     }
 }
 
@@ -331,6 +355,14 @@ pub fn is_holder(dir: &Path, pid: u32) -> bool {
     files.filter_map(|file| fs::metadata(file.ok()?.path()).ok()).any(same)
 }
 
+pub(super) fn make_database_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn open_sled(path: &Path) -> Result<Db, sled::Error> {
+    sled::Config::new().path(path).mode(Mode::HighThroughput).cache_capacity(CACHE).flush_every_ms(None).open()
+}
+
 fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
@@ -368,6 +400,14 @@ fn wall_clock_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// A name in `dir`, not taken yet, for a database that is moved aside.
+pub(super) fn aside_name(dir: &Path) -> PathBuf {
+    let now = wall_clock_s();
+    let first = dir.join(format!("{DATABASE}.set-aside-{now}"));
+    let others = (2u32..).map(|n| dir.join(format!("{DATABASE}.set-aside-{now}-{n}")));
+    std::iter::once(first.clone()).chain(others).find(|name| !name.exists()).unwrap_or(first)
+}
+
 /// Moves a database that can't be opened away, and says where to; `None`:
 /// there is none.
 ///
@@ -380,14 +420,7 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>, OpenError> {
         return Ok(None);
     }
     let _lock = take_lock(dir)?;
-    let now = wall_clock_s();
-    let mut aside = dir.join(format!("{DATABASE}.set-aside-{now}"));
-    for n in 2.. {
-        if !aside.exists() {
-            break;
-        }
-        aside = dir.join(format!("{DATABASE}.set-aside-{now}-{n}"));
-    }
+    let aside = aside_name(dir);
     fs::create_dir(&aside).map_err(failed("can't be written to"))?;
     for name in [DATABASE, LAST_BATCH] {
         if dir.join(name).exists() {

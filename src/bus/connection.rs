@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::mqtt::{Connect, Reason, Version, next_frame};
 
 use super::Bus;
-use super::batch::Batch;
+use super::batch::{Batch, give_way};
 use super::clock;
 use super::connections::Seat;
 use super::events::EventKind;
@@ -28,13 +28,21 @@ use super::inbound::{Client, Stop};
 use super::link::{Control, Farewell};
 use super::listener::Door;
 use super::login::Claims;
+use super::memory::Charge;
 use super::sessions::Gone;
 use super::settings;
+use super::throttle::Throttle;
 use super::transport::{Stream, Transport};
 use super::websocket;
 
 /// What one read takes at most.
 const READ_BUFFER: usize = 64 * 1024;
+
+/// After a read of so many bytes other connections get their turn.
+const MUCH: usize = 8 * 1024;
+
+/// Less than that, in bytes, a connection holds without being counted.
+const LEAST_COUNTED: usize = 4096;
 
 /// Keep-alive counts packets, not bytes [MQTT-3.1.2-22]: a peer that dribbles is
 /// as good as silent. So many bytes of one packet are a sign of life all the
@@ -58,6 +66,11 @@ struct Connection {
     partial: Vec<u8>,
     /// What is being written, where the transport keeps state of its own.
     unsent: Vec<u8>,
+    /// Counts these two, and the topics that its aliases stand for.
+    charge: Charge,
+    throttle: Option<Box<Throttle>>,
+    /// The last read brought much: there may be more at once.
+    busy: bool,
     _seat: Seat,
 }
 
@@ -74,15 +87,15 @@ impl Bus {
     /// Serves a connection from its first byte to CONNECT; the rest of its
     /// life is a task of its own, which needs less memory.
     pub(super) async fn serve_connection(self, socket: TcpStream, peer: SocketAddr, door: Arc<Door>, seat: Seat) {
-        let max_packet = self.limits().connections.max_payload_size;
-        let opening = self.open(socket, &door, max_packet);
-        self.serve_opened(opening, peer, &door, seat).await
+        // Answers are small and awaited: no waiting for more to send.
+        let _ = socket.set_nodelay(true);
+        self.serve_opened(self.open(socket, &door), peer, &door, seat).await
     }
 
     /// Serves bytes that come by no socket, for [`crate::fuzzing`].
     pub(crate) async fn serve_stream(&self, stream: Box<dyn Stream>) {
-        let Some(seat) = self.0.connections.admit() else { return };
         let peer = SocketAddr::from(([127, 0, 0, 1], 0));
+        let Ok(seat) = self.0.connections.admit(peer.ip()) else { return };
         let opened = Opened { transport: Transport::Stream(stream), direct: None, certificate: None };
         self.serve_opened(std::future::ready(Ok(opened)), peer, &Door::of_no_socket(), seat).await
     }
@@ -97,16 +110,20 @@ impl Bus {
     ) {
         let limits = &self.limits().connections;
         let time = Duration::from_millis(limits.connection_timeout_ms);
-        let max_packet = limits.max_payload_size;
+        let max_connect = limits.max_connect_size.min(limits.max_payload_size);
+        let mut charge = Charge::new(&self.0.common.memory, 0);
         let opened = timeout(time, async {
             let mut opened = opening.await?;
-            let first = read_connect(&mut opened.transport, max_packet).await;
+            let first = read_connect(&mut opened.transport, max_connect, &mut charge).await;
             io::Result::Ok((opened, first))
         });
-        let (Opened { transport, direct, certificate }, first) = match opened.await {
+        let (Opened { mut transport, direct, certificate }, first) = match opened.await {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return self.log_refused(&peer, &error.to_string()),
-            Err(_) => return self.log_refused(&peer, "no CONNECT within the connection timeout"),
+            Err(_) => {
+                self.stats().connect_timeouts.add(1);
+                return self.log_refused(&peer, "no CONNECT within the connection timeout");
+            }
         };
         let (connect, rest) = match first {
             Ok(first) => first,
@@ -132,7 +149,8 @@ impl Bus {
         };
         let control = Arc::new(Control::new(peer, &door.name, direct));
         let mut batch = Batch::new();
-        let admitted = match self.connect(connect, known, &control, &mut batch) {
+        let mut seat = seat;
+        let admitted = match self.connect(connect, known, &control, &mut seat, &mut batch) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 batch.flush();
@@ -140,12 +158,13 @@ impl Bus {
                 return self.refuse(transport, &peer, &refusal).await;
             }
         };
+        transport.admitted();
         self.stats().clients.add(1);
         tracing::debug!(bus = self.id(), client = &*admitted.session.id, %peer, "connected");
-        let mut seat = seat;
         seat.establish(&control);
         batch.flush();
         self.client_changed(&admitted.session.id);
+        let throttle = Throttle::new(limits.max_byte_rate);
         let client = Client::new(self.clone(), admitted, Arc::clone(&control));
         let connection = Connection {
             bus: self.clone(),
@@ -154,6 +173,9 @@ impl Bus {
             transport,
             partial: Vec::new(),
             unsent: Vec::new(),
+            charge,
+            throttle,
+            busy: false,
             _seat: seat,
         };
         tokio::spawn(connection.run(rest));
@@ -167,13 +189,18 @@ impl Bus {
 
     async fn refuse(&self, mut transport: Transport, peer: &SocketAddr, refusal: &Refusal) {
         self.stats().refused.add(1);
+        if refusal.reason == Reason::PacketTooLarge {
+            self.stats().packets_too_large.add(1);
+        }
         let kind = match refusal.reason {
             Reason::BadUserNameOrPassword | Reason::NotAuthorized | Reason::ConnectionRateExceeded => EventKind::Login,
             Reason::MalformedPacket | Reason::ProtocolError | Reason::UnsupportedProtocolVersion => EventKind::Protocol,
             _ => EventKind::Refused,
         };
         self.events().add(kind, self.id(), &peer.ip().to_string(), "CONNECT", &refusal.text);
-        tracing::info!(bus = self.id(), %peer, reason = %refusal.reason, "connection refused: {}", refusal.text);
+        if self.may_log(peer.ip()) {
+            tracing::info!(bus = self.id(), %peer, reason = %refusal.reason, "connection refused: {}", refusal.text);
+        }
         // A peer that is gone needs no answer.
         let _ = timeout(FAREWELL_TIME, async {
             transport.write_all(&refusal.encode()).await?;
@@ -195,13 +222,13 @@ struct Opened {
 impl Bus {
     /// Does the handshakes of what the listener speaks: TLS, WebSocket, both, or
     /// none.
-    async fn open(&self, socket: TcpStream, door: &Door, max_packet: u32) -> io::Result<Opened> {
+    async fn open(&self, socket: TcpStream, door: &Door) -> io::Result<Opened> {
         if !door.tls {
             if door.transport == settings::Transport::Tcp {
                 let (read, write) = socket.into_split();
                 return Ok(Opened { transport: Transport::Tcp(read), direct: Some(write), certificate: None });
             }
-            return Ok(Opened { transport: framed(socket, door, max_packet).await?, direct: None, certificate: None });
+            return Ok(Opened { transport: self.framed(socket, door).await?, direct: None, certificate: None });
         }
         let trust = self.current_trust().trust;
         // A listener with TLS is never without, whatever has gone wrong.
@@ -211,21 +238,23 @@ impl Bus {
             io::Error::other(format!("TLS handshake: {error}"))
         })?;
         let certificate = handshakes.user(stream.get_ref().1);
-        Ok(Opened { transport: framed(stream, door, max_packet).await?, direct: None, certificate })
+        Ok(Opened { transport: self.framed(stream, door).await?, direct: None, certificate })
     }
-}
 
-async fn framed<S>(stream: S, door: &Door, max_packet: u32) -> io::Result<Transport>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    Ok(match door.transport {
-        settings::Transport::Tcp => Transport::Stream(Box::new(stream)),
-        settings::Transport::Ws => {
-            let stream = websocket::accept(stream, max_packet as usize).await.map_err(io::Error::other)?;
-            Transport::Stream(Box::new(stream))
-        }
-    })
+    async fn framed<S>(&self, stream: S, door: &Door) -> io::Result<Transport>
+    where
+        S: Stream + 'static,
+    {
+        Ok(match door.transport {
+            settings::Transport::Tcp => Transport::Stream(Box::new(stream)),
+            settings::Transport::Ws => {
+                let limits = &self.limits().connections;
+                let max_connect = limits.max_connect_size.min(limits.max_payload_size) as usize;
+                let stream = websocket::accept(stream, limits.max_payload_size as usize, max_connect);
+                Transport::Stream(Box::new(stream.await.map_err(io::Error::other)?))
+            }
+        })
+    }
 }
 
 enum NoConnect {
@@ -234,7 +263,11 @@ enum NoConnect {
 }
 
 /// Reads CONNECT, and whatever the client has sent right behind it.
-async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Connect, Vec<u8>), NoConnect> {
+async fn read_connect(
+    transport: &mut Transport,
+    max_packet: u32,
+    charge: &mut Charge,
+) -> Result<(Connect, Vec<u8>), NoConnect> {
     let mut bytes = Vec::new();
     let mut chunk = [0u8; 1024];
     loop {
@@ -244,6 +277,7 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
             return Err(NoConnect::Io(io::ErrorKind::UnexpectedEof.into()));
         }
         bytes.extend_from_slice(buffer.filled());
+        charge.set((bytes.capacity() + transport.held()) & !(LEAST_COUNTED - 1));
         let refuse = |version, error: crate::mqtt::DecodeError| {
             let (reason, text) = (error.reason, error.to_string());
             NoConnect::Refused(Refusal { version, reason, text, maximum_packet_size: u32::MAX })
@@ -253,6 +287,7 @@ async fn read_connect(transport: &mut Transport, max_packet: u32) -> Result<(Con
             let version = || Connect::sniff_version(&frame).unwrap_or(Version::V5);
             let connect = Connect::decode(&frame).map_err(|error| refuse(version(), error))?;
             let rest = bytes.split_off(frame.len);
+            charge.set(0);
             return Ok((connect, rest));
         }
     }
@@ -268,7 +303,15 @@ impl Connection {
         drop(rest);
         async move {
             let end = loop {
-                batch.flush_soon(read).await;
+                self.count_held();
+                if std::mem::take(&mut self.busy) {
+                    // One that sends all the time must not have a thread to itself,
+                    // nor have others wait for several reads of its.
+                    batch.flush_fairly().await;
+                    give_way().await;
+                } else {
+                    batch.flush_soon(read).await;
+                }
                 for queue in batch.take_look_again() {
                     tokio::spawn(self.bus.clone().look_again(queue));
                 }
@@ -297,20 +340,42 @@ impl Connection {
         if let Err(stop) = self.client.renew() {
             return Poll::Ready(ControlFlow::Break(End::Stop(stop)));
         }
-        if self.control.write_wanted.load(Ordering::Acquire)
-            && let Poll::Ready(Err(error)) = self.poll_write(cx)
-        {
-            return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
+        if self.control.write_wanted.load(Ordering::Acquire) {
+            let written = self.poll_write(cx);
+            self.count_held();
+            if let Poll::Ready(Err(error)) = written {
+                return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
+            }
+        }
+        let mut at_most = READ_BUFFER;
+        if let Some(throttle) = &mut self.throttle {
+            at_most = at_most.min(throttle.read);
+            if ready!(throttle.poll_ready(cx)) {
+                // We didn't listen; that is no silence of the client.
+                self.control.last_heard.store(clock::now_ms(), Ordering::Relaxed);
+            }
         }
         READ.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            if let Err(error) = ready!(self.transport.poll_read(cx, &mut buffer)) {
+            let mut buffer = ReadBuf::new(&mut buffer[..at_most]);
+            let Poll::Ready(read) = self.transport.poll_read(cx, &mut buffer) else {
+                // Half a frame may have come.
+                self.count_held();
+                return Poll::Pending;
+            };
+            if let Err(error) = read {
                 return Poll::Ready(ControlFlow::Break(End::Closed(Some(error))));
             }
             if buffer.filled().is_empty() {
                 return Poll::Ready(ControlFlow::Break(End::Closed(None)));
             }
-            self.bus.stats().bytes_in.add(buffer.filled().len() as u64);
+            let read = buffer.filled().len();
+            self.busy = read >= MUCH;
+            self.bus.stats().bytes_in.add(read as u64);
+            if let Some(throttle) = &mut self.throttle
+                && throttle.count(read)
+            {
+                self.bus.stats().throttled.add(1);
+            }
             Poll::Ready(match self.received(buffer.filled(), batch) {
                 Ok(()) => ControlFlow::Continue(buffer.filled().len()),
                 Err(stop) => ControlFlow::Break(End::Stop(stop)),
@@ -339,6 +404,17 @@ impl Connection {
             self.control.last_heard.store(clock::now_ms(), Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Counts what the connection holds in the memory of the bus.
+    fn count_held(&mut self) {
+        let own = self.partial.capacity() + self.unsent.capacity();
+        let held = own + self.transport.held() + self.client.alias_bytes;
+        let held = held & !(LEAST_COUNTED - 1);
+        if held != self.charge.bytes() {
+            self.charge.set(held);
+            self.control.held.store(held, Ordering::Relaxed);
+        }
     }
 
     /// Handles all whole packets; gives back how many bytes they were.
@@ -394,7 +470,10 @@ impl Connection {
         let id = Arc::clone(&self.client.session.id);
         // The answers to what came right before it: on plain TCP they have been
         // written by now, elsewhere that is left to this task.
-        let answered = matches!(end, End::Stop(Stop::Disconnect(_))).then(|| self.unwritten());
+        let answered = match end {
+            End::Stop(Stop::Disconnect(_)) => self.unwritten(&[]).await,
+            _ => None,
+        };
         let (gone, farewell) = match end {
             End::Closed(error) => {
                 let why = error.map_or("closed by the peer".to_owned(), |error| error.to_string());
@@ -410,6 +489,9 @@ impl Connection {
                     bus.stats().protocol_errors.add(1);
                     bus.events().add(EventKind::Protocol, bus.id(), &id, &reason.to_string(), &text);
                 }
+                if reason == Reason::PacketTooLarge {
+                    bus.stats().packets_too_large.add(1);
+                }
                 (Gone::Broken, Some(Farewell { reason, text: Some(text), unsent: Vec::new() }))
             }
             End::Farewell(farewell) => {
@@ -420,7 +502,10 @@ impl Connection {
                 (Gone::Broken, Some(farewell))
             }
         };
-        let last = farewell.map(|farewell| self.last_words(farewell)).or(answered.filter(|bytes| !bytes.is_empty()));
+        let last = match farewell {
+            Some(farewell) => self.last_words(farewell).await,
+            None => answered.filter(|bytes| !bytes.is_empty()),
+        };
         let mut batch = Batch::new();
         bus.detach(&self.client.session, &self.control, gone, &mut batch);
         bus.client_changed(&id);
@@ -434,28 +519,39 @@ impl Connection {
         .await;
     }
 
-    /// What is left to write by this task, oldest first.
-    fn unwritten(&mut self) -> Vec<u8> {
+    /// All that is left to write, oldest first, `unsent` being what somebody
+    /// took before; from now on only this task writes. `None`: a packet has been
+    /// written in part by somebody else, so that nothing can follow it.
+    async fn unwritten(&mut self, unsent: &[u8]) -> Option<Vec<u8>> {
+        // Who writes directly does not wait for the socket, so is done soon.
+        let until = clock::now_ms() + FAREWELL_TIME.as_millis() as u64;
+        while self.control.is_written_to() && clock::now_ms() < until {
+            give_way().await;
+        }
+        if !self.control.is_between_packets() {
+            return None;
+        }
         let mut unwritten = std::mem::take(&mut self.unsent);
-        unwritten.append(&mut self.client.session.take_wire(&self.control));
-        unwritten
+        unwritten.extend_from_slice(unsent);
+        unwritten.append(&mut self.client.session.take_last_wire(&self.control));
+        Some(unwritten)
     }
 
-    /// All that is unsent, oldest first, then the DISCONNECT.
-    fn last_words(&mut self, farewell: Farewell) -> Vec<u8> {
+    /// All that is unsent, then the DISCONNECT, if it can be sent.
+    async fn last_words(&mut self, farewell: Farewell) -> Option<Vec<u8>> {
         let Farewell { reason, text, unsent } = farewell;
         let text = text.unwrap_or_default();
-        tracing::info!(
-            bus = self.bus.id(),
-            client = &*self.client.session.id,
-            peer = %self.control.peer,
-            %reason,
-            "disconnected by us: {text}"
-        );
-        let mut last = std::mem::take(&mut self.unsent);
-        last.extend_from_slice(&unsent);
-        last.append(&mut self.client.session.take_wire(&self.control));
+        if self.bus.may_log(self.control.peer.ip()) {
+            tracing::info!(
+                bus = self.bus.id(),
+                client = &*self.client.session.id,
+                peer = %self.control.peer,
+                %reason,
+                "disconnected by us: {text}"
+            );
+        }
+        let mut last = self.unwritten(&unsent).await?;
         last.append(&mut self.client.goodbye(reason, &text));
-        last
+        Some(last)
     }
 }

@@ -1,12 +1,13 @@
 //! Failed logins, by the address that they came from: past a limit an address
 //! is refused unseen for a while. In number and time bounded.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ahash::AHashMap;
 use parking_lot::Mutex;
 
+use super::connections::network;
 use super::settings::Login;
 
 pub struct Failures {
@@ -96,14 +97,6 @@ fn forget_half(addresses: &mut AHashMap<IpAddr, Address>) {
         spare -= usize::from(goes);
         !goes
     });
-}
-
-/// Who has one IPv6 address has a /64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        v4 => v4,
-    }
 }
 
 #[cfg(test)]

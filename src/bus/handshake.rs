@@ -11,6 +11,7 @@ use crate::mqtt::{Connack, Connect, Reason, Version};
 use super::Bus;
 use super::access::Account;
 use super::batch::Batch;
+use super::connections::Seat;
 use super::link::{Control, Link, OutgoingAliases};
 use super::login::Known;
 use super::session::Session;
@@ -80,6 +81,7 @@ impl Bus {
         connect: Connect,
         known: Known,
         control: &Arc<Control>,
+        seat: &mut Seat,
         batch: &mut Batch,
     ) -> Result<Admitted, Refusal> {
         let version = connect.version;
@@ -106,6 +108,23 @@ impl Bus {
             return Err(refuse(Reason::NotAuthorized, "the will's topic is not allowed to this user"));
         }
 
+        let common = &self.0.common;
+        let retain = self.limits().sessions.retain;
+        if !retain && connect.will.as_ref().is_some_and(|will| will.retain) && version == Version::V5 {
+            // [MQTT-3.2.2-13]
+            return Err(refuse(Reason::RetainNotSupported, "the will is to be retained, and nothing is on this bus"));
+        }
+        if connect.will.is_some() && common.memory.is_full() {
+            common.stats.memory_full.add(1);
+            return Err(refuse(Reason::QuotaExceeded, "the bus holds all that it may: no will can be left"));
+        }
+        let old = self.0.sessions.get(&id);
+        let replaces = old.is_some_and(|old| old.account.is_same_user(&account) && old.is_connected());
+        if !seat.belongs_to(&account.name, replaces) {
+            common.stats.refused_user.add(1);
+            return Err(refuse(Reason::QuotaExceeded, "this user has as many connections as it may"));
+        }
+
         let limits = &self.limits().connections;
         let max_expiry = self.limits().sessions.max_expiry_s;
         let keep_alive = match limits.max_keep_alive_s {
@@ -117,6 +136,7 @@ impl Bus {
         let told = |differs: bool, value: u32| differs.then_some(value);
         let connack = Connack {
             session_expiry: told(connect.session_expiry > max_expiry, max_expiry),
+            retain_available: (!retain).then_some(false),
             receive_maximum: Some(limits.max_inflight_count.max(1)),
             maximum_packet_size: Some(limits.max_payload_size),
             assigned_client_id: assigned.then(|| id.to_string()),
@@ -149,7 +169,7 @@ impl Bus {
             account: Arc::clone(&account),
             clean_start: connect.clean_start,
             expiry_s: connect.session_expiry,
-            will: connect.will.map(|will| Box::new(Will::from(will))),
+            will: connect.will.map(|will| Box::new(Will::new(will, &common.memory))),
             link,
             connack,
         };

@@ -36,6 +36,8 @@ pub struct Client {
     maximum_packet_size: u32,
     /// Topics by alias; index 0 is alias 1.
     aliases: Vec<Option<Box<str>>>,
+    /// Bytes of these.
+    pub alias_bytes: usize,
     rate: Rate,
 }
 
@@ -62,8 +64,19 @@ impl Client {
     pub fn new(bus: Bus, admitted: Admitted, control: Arc<Control>) -> Client {
         let rate = Rate::new(bus.limits().connections.max_publish_rate);
         let Admitted { session, account, generation, version, quiet, maximum_packet_size } = admitted;
-        let aliases = Vec::new();
-        Client { bus, session, control, account, generation, version, quiet, maximum_packet_size, aliases, rate }
+        Client {
+            bus,
+            session,
+            control,
+            account,
+            generation,
+            version,
+            quiet,
+            maximum_packet_size,
+            aliases: Vec::new(),
+            alias_bytes: 0,
+            rate,
+        }
     }
 
     /// Goes by the rules that hold by now.
@@ -129,7 +142,11 @@ impl Client {
         self.bus.stats().messages_in.add(1);
         self.control.messages_in.add_alone();
         if !self.rate.allow() {
+            self.bus.stats().rate_disconnects.add(1);
             return Err(stop(Reason::MessageRateTooHigh, "PUBLISH: more messages a second than this bus allows"));
+        }
+        if publish.retain && self.version == Version::V5 && !self.bus.limits().sessions.retain {
+            return Err(stop(Reason::RetainNotSupported, "PUBLISH: nothing is retained on this bus"));
         }
         let topic = self.resolve_alias(publish)?;
         let topic = topic.as_deref().unwrap_or(publish.topic);
@@ -184,6 +201,7 @@ impl Client {
             self.aliases.resize(at + 1, None);
         }
         self.aliases[at] = Some(publish.topic.into());
+        self.alias_bytes = self.aliases.iter().flatten().map(|topic| topic.len()).sum();
         Ok(None)
     }
 
@@ -206,7 +224,7 @@ impl Client {
         };
         let mut publication = Publication::new(topic, forwarded, publish.payload);
         publication.qos = publish.qos;
-        publication.retain = publish.retain;
+        publication.retain = publish.retain && self.bus.limits().sessions.retain;
         publication.publisher = self.session.key;
         publication.expires_at = properties.message_expiry.map_or(0, |s| clock::now_ms() + s as u64 * 1000);
         if let Some(hook) = inner.hooks.topics.get(topic) {

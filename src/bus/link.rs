@@ -2,7 +2,7 @@
 //! what is here lets anybody write to its socket, wake it, or end it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -35,8 +35,15 @@ pub struct Control {
     pub silence_limit: AtomicU64,
     /// When what the client logged in with ends, [`clock::now_ms`]; 0: never.
     pub ends_at: AtomicU64,
+    /// Bytes that the connection itself holds: of packets that have not come
+    /// whole, and of what is being written.
+    pub held: AtomicUsize,
     farewell: Mutex<Option<Farewell>>,
     ending: AtomicBool,
+    /// Somebody is writing to the socket directly.
+    writing: AtomicBool,
+    /// A packet has been written in part, and nobody has the rest.
+    torn: AtomicBool,
 }
 
 /// How a connection is ended from our side.
@@ -63,6 +70,9 @@ impl Control {
             ends_at: AtomicU64::new(0),
             farewell: Mutex::new(None),
             ending: AtomicBool::new(false),
+            writing: AtomicBool::new(false),
+            torn: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
         }
     }
 
@@ -81,6 +91,30 @@ impl Control {
 
     pub fn take_farewell(&self) -> Option<Farewell> {
         self.farewell.lock().take()
+    }
+
+    /// A direct write begins; under the lock of the session whose link it is.
+    pub fn begin_write(&self) {
+        self.writing.store(true, Ordering::Relaxed);
+    }
+
+    /// It is over; `torn`: in the middle of a packet, for good.
+    pub fn end_write(&self, torn: bool) {
+        if torn {
+            self.torn.store(true, Ordering::Relaxed);
+        }
+        self.writing.store(false, Ordering::Release);
+    }
+
+    /// Whether a packet may be written now by the one who ends the connection:
+    /// not while somebody is in the middle of another.
+    pub fn is_between_packets(&self) -> bool {
+        !self.writing.load(Ordering::Acquire) && !self.torn.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody is writing to the socket directly.
+    pub fn is_written_to(&self) -> bool {
+        self.writing.load(Ordering::Acquire)
     }
 
     /// Has the connection's task write.

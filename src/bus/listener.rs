@@ -1,17 +1,19 @@
 //! Sockets that accept connections, and the end of a bus.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::mqtt::Reason;
 
 use super::Bus;
 use super::clock;
+use super::connections::Crowded;
 use super::events::EventKind;
 use super::link::Farewell;
 use super::settings::{self, Transport};
@@ -67,6 +69,12 @@ pub struct ListenError {
 /// Pause after an accept that failed, for lack of file handles say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Questions without an answer after which the system gives a peer up.
+const KEEP_ALIVE_QUESTIONS: u32 = 3;
+
+/// Stands for all of them in the limit on log lines.
+pub(super) const ANY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 impl Bus {
     /// Opens all listeners, then starts to accept; needs a tokio runtime. Puts
     /// the tasks that the bus lives by into `vital`: they end when it stops.
@@ -105,24 +113,69 @@ impl Bus {
             match accepted {
                 Ok((stream, peer)) => {
                     self.stats().connections.add(1);
-                    match self.0.connections.admit() {
-                        Some(seat) => {
+                    match self.0.connections.admit(peer.ip()) {
+                        Ok(seat) => {
+                            self.ask_whether_alive(&stream);
                             tokio::spawn(self.clone().serve_connection(stream, peer, Arc::clone(&door), seat));
                         }
-                        None => {
-                            self.stats().refused.add(1);
-                            let why = "max_connections reached";
-                            self.events().add(EventKind::Refused, self.id(), &peer.ip().to_string(), "connection", why);
-                            tracing::debug!(bus = self.id(), %peer, "connection refused: max_connections reached");
-                        }
+                        Err(crowded) => self.turn_away(&peer, crowded),
                     }
                 }
                 Err(error) => {
-                    tracing::error!(bus = self.id(), listener = &*door.name, "can't accept a connection: {error}");
+                    // Twenty times a second while file handles lack.
+                    if self.may_log(ANY_ADDRESS) {
+                        tracing::error!(bus = self.id(), listener = &*door.name, "can't accept a connection: {error}");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
+    }
+
+    /// Has the system ask peers that have been silent for long whether they
+    /// are still there.
+    fn ask_whether_alive(&self, socket: &TcpStream) {
+        let idle = Duration::from_secs(self.limits().connections.tcp_keep_alive_s.into());
+        if idle.is_zero() {
+            return;
+        }
+        let pause = (idle / KEEP_ALIVE_QUESTIONS).max(Duration::from_secs(1));
+        // A socket that is gone already needs none of it.
+        let _ = sockopt::set_tcp_keepidle(socket, idle)
+            .and_then(|()| sockopt::set_tcp_keepintvl(socket, pause))
+            .and_then(|()| sockopt::set_tcp_keepcnt(socket, KEEP_ALIVE_QUESTIONS))
+            .and_then(|()| sockopt::set_socket_keepalive(socket, true));
+    }
+
+    fn turn_away(&self, peer: &SocketAddr, crowded: Crowded) {
+        let stats = self.stats();
+        stats.refused.add(1);
+        let limit = match crowded {
+            Crowded::Bus => {
+                stats.refused_connections.add(1);
+                "max_connections"
+            }
+            Crowded::Address => {
+                stats.refused_address.add(1);
+                "max_per_address"
+            }
+        };
+        let why = format!("{limit} reached");
+        self.events().add(EventKind::Refused, self.id(), &peer.ip().to_string(), "connection", &why);
+        // Each of them closed, as `stream` is dropped, without a word: there is
+        // no protocol yet to say it in.
+        if self.may_log(peer.ip()) {
+            tracing::info!(bus = self.id(), %peer, "connection refused: {why}");
+        }
+    }
+
+    /// Whether a line about a peer may be written to the log.
+    pub(super) fn may_log(&self, peer: IpAddr) -> bool {
+        let allows = self.0.common.log_limit.allows(peer, clock::now_ms());
+        if !allows {
+            self.stats().log_lines_left_out.add(1);
+        }
+        allows
     }
 
     pub(super) fn is_stopping(&self) -> bool {

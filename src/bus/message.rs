@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::mqtt::QoS;
 
 use super::clock;
+use super::memory::Memory;
 
 /// A message on its way. Nothing of it is copied until somebody has to keep it.
 #[derive(Clone)]
@@ -45,9 +46,10 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// The message to be kept; copied once, however many keep it.
-    pub fn message(&self) -> &Arc<Message> {
-        self.kept.get_or_init(|| Arc::new(Message::new(self)))
+    /// The message to be kept; copied once, however many keep it, and counted
+    /// once, in the `memory` of the bus that is first to keep it.
+    pub fn message(&self, memory: &Arc<Memory>) -> &Arc<Message> {
+        self.kept.get_or_init(|| Arc::new(Message::new(self, memory)))
     }
 }
 
@@ -66,15 +68,17 @@ pub struct Message {
     deaths: AtomicU32,
     /// When it began to wait to be worked on, [`clock::now_us`]; 0: it doesn't.
     taken_at: AtomicU64,
+    /// Where its size is counted for as long as somebody keeps it.
+    memory: Arc<Memory>,
 }
 
 impl Message {
-    fn new(of: &Publication<'_>) -> Message {
+    fn new(of: &Publication<'_>, memory: &Arc<Memory>) -> Message {
         let mut bytes = Vec::with_capacity(of.topic.len() + of.properties.len() + of.payload.len());
         bytes.extend_from_slice(of.topic.as_bytes());
         bytes.extend_from_slice(of.properties);
         bytes.extend_from_slice(of.payload);
-        Message {
+        let message = Message {
             bytes: bytes.into_boxed_slice(),
             topic_len: of.topic.len() as u32,
             properties_len: of.properties.len() as u32,
@@ -85,7 +89,10 @@ impl Message {
             expires_at: of.expires_at,
             deaths: AtomicU32::new(0),
             taken_at: AtomicU64::new(0),
-        }
+            memory: Arc::clone(memory),
+        };
+        memory.take(message.size());
+        message
     }
 
     pub fn topic(&self) -> &str {
@@ -140,6 +147,12 @@ impl Message {
             answerable: self.answerable,
             kept: OnceCell::from(Arc::clone(self)),
         }
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        self.memory.give_back(self.size());
     }
 }
 

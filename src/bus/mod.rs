@@ -31,8 +31,14 @@ mod inbound;
 mod link;
 /// Sockets that accept.
 mod listener;
+/// How much is logged of what peers do.
+mod log_limit;
 /// Who a client is.
 mod login;
+/// What memory the machine has.
+mod machine;
+/// How much memory a bus may take.
+mod memory;
 /// Messages.
 mod message;
 /// What goes out to one client.
@@ -47,8 +53,10 @@ mod publish;
 mod queue;
 /// All work queues.
 mod queues;
-/// A limit on messages per second.
+/// Limits on messages and bytes per second.
 mod rate;
+/// What a bus gives up when its memory is full.
+mod relief;
 /// Retained messages.
 mod retained;
 /// One link into rumqttd's router.
@@ -71,6 +79,8 @@ mod subscribe;
 mod sweep;
 /// `$SYS` topics.
 mod sys;
+/// Reading slowly from clients that send too much.
+mod throttle;
 /// The files and the client certificates of a listener with TLS.
 mod tls;
 /// JSON Web Tokens.
@@ -78,11 +88,13 @@ pub(crate) mod token;
 /// The topic engine.
 mod topics;
 /// The bytes of a connection, whatever carries them.
-mod transport;
+pub(crate) mod transport;
 /// Subscriptions by topic filter.
 mod tree;
 /// A trie over the levels of topics and filters.
 mod trie;
+/// Memory handed back to the system.
+mod trim;
 /// Whom a bus trusts, read and replaced as a whole.
 mod trust;
 /// Users in a file.
@@ -134,6 +146,8 @@ pub(crate) use view::has;
 pub use view::{ClientInfo, FilterInfo, Page};
 
 use common::Common;
+use log_limit::LogLimit;
+use memory::Memory;
 use message::Message as Kept;
 use retained::Retained;
 use topics::TopicEngine;
@@ -198,7 +212,10 @@ impl Bus {
     /// # Errors
     /// The topic engine does not start.
     pub fn new(id: &str, settings: Settings, hooks: Hooks) -> Result<Bus, HubError> {
-        let retained = Retained::new(settings.sessions.max_retained, settings.sessions.max_retained_bytes);
+        let memory = Memory::new(settings.max_memory_bytes);
+        // What stays for good may not take all of it.
+        let max_retained_bytes = settings.sessions.max_retained_bytes.min(memory.limit() / 4);
+        let retained = Retained::new(settings.sessions.max_retained, max_retained_bytes);
         let topics: Box<dyn TopicEngine> = match settings.topics.engine {
             Engine::Tree => Box::new(topics::SubscriptionTree::new(settings.topics.max_filters)),
             Engine::Rumqttd => Box::new(rumqttd_topics::RumqttdTopics::start(id, &settings.topics)?),
@@ -207,7 +224,7 @@ impl Bus {
             trust: RwLock::new(Arc::new(Trust::nobody())),
             generation: AtomicU64::new(0),
             desk: login::Desk::new(&settings.login),
-            connections: connections::Connections::new(settings.connections.max_connections),
+            connections: connections::Connections::new(&settings.connections),
             sessions: sessions::SessionTable::default(),
             queues: queues::Queues::new(&settings.role),
             topics,
@@ -222,6 +239,8 @@ impl Bus {
                 settings,
                 stats: Stats::default(),
                 events: Events::default(),
+                memory,
+                log_limit: LogLimit::default(),
                 away_bytes: AtomicUsize::new(0),
             }),
         })))
@@ -283,6 +302,17 @@ impl Bus {
     /// Whether a message on this topic would get to somebody.
     pub fn is_wanted(&self, topic: &str) -> bool {
         self.0.queues.covers(topic) || self.0.topics.covers(topic)
+    }
+
+    /// Bytes that the bus holds for others: messages that wait, are in flight
+    /// or are retained, unsent bytes, wills, filters.
+    pub fn memory_used(&self) -> usize {
+        self.0.common.memory.used()
+    }
+
+    /// How many it may hold, in bytes.
+    pub fn memory_limit(&self) -> usize {
+        self.0.common.memory.limit()
     }
 
     pub fn queues(&self) -> Vec<QueueInfo> {

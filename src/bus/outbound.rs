@@ -7,8 +7,12 @@ use std::sync::Arc;
 use crate::mqtt::{AckKind, Outgoing, QoS, Reason, encode_ack};
 
 use super::link::{Link, TooLarge};
+use super::memory::Memory;
 use super::message::{Message, Publication, seconds_left};
 use super::queue::Queue;
+
+/// In so many bytes what waits for a client is counted for the bus.
+const STEP: usize = 4096;
 
 /// The outgoing half of a session.
 #[derive(Default)]
@@ -28,6 +32,10 @@ pub struct Outbound {
     /// as it had no chance to read them yet. 0 once all have been sent.
     brought: usize,
     last_id: u16,
+    /// Some of those that wait have an expiry.
+    mortal: bool,
+    /// Bytes of [`Outbound::waiting_bytes`] as counted in the memory of the bus.
+    pub counted: usize,
     /// Bytes held for the client while it is away, as counted for the bus;
     /// `None` while it isn't, and once the session has ended.
     pub away_bytes: Option<usize>,
@@ -135,6 +143,19 @@ impl Outbound {
         self.wire.len() + self.pending_bytes
     }
 
+    /// Bytes that wait and are not counted with their messages, in steps of
+    /// [`STEP`]: what comes and goes at once should not be counted at all.
+    pub fn waiting_bytes(&self) -> usize {
+        (self.wire.len() + self.pending.len() * size_of::<Pending>()) & !(STEP - 1)
+    }
+
+    /// Bytes that are kept for this client because it does not read, or does
+    /// not acknowledge: without the work that it has in hand.
+    pub fn owed(&self) -> usize {
+        let unread = self.inflight.iter().filter(|entry| entry.pending.from.is_none());
+        self.backlog() + unread.map(|entry| entry.pending.message.size()).sum::<usize>()
+    }
+
     /// Bytes of messages that wait for the client or its acknowledgement.
     pub fn message_bytes(&self) -> usize {
         self.pending_bytes + self.inflight_bytes
@@ -150,7 +171,13 @@ impl Outbound {
 
     /// Sends a message, or keeps it until it can be sent: `limit` bounds the
     /// messages and bytes that are kept.
-    pub fn offer(&mut self, publication: &Publication<'_>, terms: Terms<'_>, limit: (usize, usize)) -> Offered {
+    pub fn offer(
+        &mut self,
+        publication: &Publication<'_>,
+        terms: Terms<'_>,
+        limit: (usize, usize),
+        memory: &Arc<Memory>,
+    ) -> Offered {
         let over = self.pending.len() >= limit.0 || self.backlog().saturating_sub(self.brought) > limit.1;
         if terms.qos == QoS::AtMostOnce {
             let Some(link) = &mut self.link else { return Offered::Dropped };
@@ -166,12 +193,13 @@ impl Outbound {
             return Offered::Full;
         }
         if self.room() > 0 {
-            return match self.send(Pending::new(publication, terms, None)) {
+            return match self.send(Pending::new(publication, terms, None, memory)) {
                 Ok(()) => Offered::Taken,
                 Err(TooLarge) => Offered::TooLarge,
             };
         }
-        let pending = Pending::new(publication, terms, None);
+        let pending = Pending::new(publication, terms, None, memory);
+        self.mortal |= pending.message.expires_at != 0;
         self.pending_bytes += pending.message.size();
         self.pending.push_back(pending);
         Offered::Taken
@@ -184,6 +212,7 @@ impl Outbound {
         terms: Terms<'_>,
         dup: bool,
         from: &Arc<Queue>,
+        memory: &Arc<Memory>,
     ) -> Option<Offered> {
         if self.room() <= 0 {
             return None;
@@ -193,7 +222,7 @@ impl Outbound {
             let link = self.link.as_mut()?;
             link.encode(&mut self.wire, outgoing(&publication, terms, 0, false)).map(drop)
         } else {
-            let mut pending = Pending::new(&publication, terms, Some(Arc::clone(from)));
+            let mut pending = Pending::new(&publication, terms, Some(Arc::clone(from)), memory);
             pending.dup = dup;
             self.send(pending)
         };
@@ -240,6 +269,7 @@ impl Outbound {
         }
         if self.pending.is_empty() {
             self.pending = VecDeque::new();
+            self.mortal = false;
             self.brought = 0;
         }
         dropped
@@ -352,19 +382,33 @@ impl Outbound {
         self.inflight.drain(..).filter_map(|entry| entry.pending.from).collect()
     }
 
-    /// Drops messages whose time has run out; gives back how many.
-    pub fn expire(&mut self, now: u64) -> usize {
+    /// Drops messages that wait and whose time has run out; gives back how many
+    /// they were, and how many bytes of what is held for a client that is away.
+    pub fn expire(&mut self, now: u64) -> (usize, usize) {
+        if !self.mortal {
+            return (0, 0);
+        }
         let before = self.pending.len();
-        let bytes = &mut self.pending_bytes;
+        let mut held = 0;
+        self.mortal = false;
+        let (bytes, mortal) = (&mut self.pending_bytes, &mut self.mortal);
         self.pending.retain(|pending| {
             let expired = pending.message.expired(now);
             if expired {
                 *bytes -= pending.message.size();
+                held += held_size(&pending.message);
             }
+            *mortal |= !expired && pending.message.expires_at != 0;
             !expired
         });
-        before - self.pending.len()
+        (before - self.pending.len(), held)
     }
+}
+
+/// Bytes that a message counts for one client that is away: what goes to many
+/// is held once for all of them.
+pub fn held_size(message: &Message) -> usize {
+    if message.topic().starts_with("priv/") { message.size() } else { size_of::<Pending>() }
 }
 
 impl Grant {
@@ -393,9 +437,9 @@ impl Inflight {
 }
 
 impl Pending {
-    fn new(publication: &Publication<'_>, terms: Terms<'_>, from: Option<Arc<Queue>>) -> Pending {
+    fn new(publication: &Publication<'_>, terms: Terms<'_>, from: Option<Arc<Queue>>, memory: &Arc<Memory>) -> Pending {
         Pending {
-            message: Arc::clone(publication.message()),
+            message: Arc::clone(publication.message(memory)),
             qos: terms.qos,
             retain: terms.retain,
             dup: false,

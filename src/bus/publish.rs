@@ -10,7 +10,7 @@ use super::clock;
 use super::hook::Undeliverable;
 use super::message::{Message, Publication};
 use super::outbound::{Grant, Terms};
-use super::queue::GivenUp;
+use super::queue::{GivenUp, Refused};
 use super::session::Session;
 use super::topics::{deliver, deliver_once};
 
@@ -19,7 +19,7 @@ use super::topics::{deliver, deliver_once};
 pub struct Published {
     /// Sessions and queues that took it, as far as known at once.
     pub reached: usize,
-    /// A work queue of its topic was full.
+    /// A work queue of its topic was full, or the bus holds all that it may.
     pub full: bool,
 }
 
@@ -84,23 +84,33 @@ impl Bus {
 
     fn to_queues(&self, publication: &Publication<'_>, batch: &mut Batch, published: &mut Published) {
         let limits = &self.limits().queues;
+        let memory = &self.0.common.memory;
         let mut gone = GivenUp::new();
-        let queued = self.0.queues.offer(publication, limits, batch, &mut gone);
-        published.reached += queued.matching - queued.full;
-        published.full = queued.full > 0;
+        let mut queued = self.0.queues.offer(publication, limits, memory, batch, &mut gone);
+        published.reached += queued.matching - queued.full - queued.no_memory;
         if queued.matching == 0 && self.awaits_service(publication.topic) {
-            if self.0.queues.keep_early(publication, clock::now_us(), limits) {
-                published.reached += 1;
-                // Somebody may have come to serve it between the look and the keeping.
-                self.0.queues.settle_early(publication.topic, limits, batch, &mut gone);
-            } else {
-                published.full = true;
-                self.0.queues.services().unserved(publication.topic);
+            match self.0.queues.keep_early(publication, clock::now_us(), limits, memory) {
+                Ok(()) => {
+                    published.reached += 1;
+                    // Somebody may have come to serve it between the look and the keeping.
+                    self.0.queues.settle_early(publication.topic, limits, memory, batch, &mut gone);
+                }
+                Err(refused) => {
+                    self.0.queues.services().unserved(publication.topic);
+                    match refused {
+                        Refused::NoMemory => queued.no_memory += 1,
+                        _ => queued.full += 1,
+                    }
+                }
             }
         }
-        if published.full {
+        if queued.full > 0 {
             self.0.common.stats.queue_full.add(1);
         }
+        if queued.no_memory > 0 {
+            self.0.common.stats.memory_full.add(1);
+        }
+        published.full = queued.full + queued.no_memory > 0;
         self.given_up(gone, batch);
     }
 
@@ -150,15 +160,24 @@ impl Bus {
     }
 
     /// Keeps (or, when empty, deletes) the retained message of a topic. False:
-    /// the limit on retained messages is reached.
+    /// the limit on retained messages, or that on memory, is reached.
     pub(super) fn retain(&self, publication: &Publication<'_>) -> bool {
         let mut retained = self.0.retained.write();
         if publication.payload.is_empty() {
             retained.remove(publication.topic);
             return true;
         }
-        let message = publication.message();
-        retained.set(publication.topic, Arc::clone(message), message.size()).is_ok()
+        let common = &self.0.common;
+        let message = publication.message(&common.memory);
+        if common.memory.is_full() {
+            common.stats.memory_full.add(1);
+            return false;
+        }
+        let kept = retained.set(publication.topic, Arc::clone(message), message.size());
+        if kept.is_err() {
+            common.stats.retained_full.add(1);
+        }
+        kept.is_ok()
     }
 
     /// Sends the retained messages of a new subscription [MQTT-3.3.1-9].

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::batch::Batch;
 use super::clock;
 use super::hook::Undeliverable;
+use super::memory::Memory;
 use super::message::{Message, Publication};
 use super::outbound::{Grant, Offered};
 use super::services::ServiceStats;
@@ -86,6 +87,8 @@ struct Waiting {
 pub enum Refused {
     /// At its limit on messages or bytes.
     Full,
+    /// It would have to wait, and the bus holds all that it may.
+    NoMemory,
     /// Gone from the table meanwhile.
     Retired,
 }
@@ -182,6 +185,7 @@ impl Queue {
         self: &Arc<Self>,
         publication: &Publication<'_>,
         limits: &Limits,
+        memory: &Arc<Memory>,
         batch: &mut Batch,
         gone: &mut GivenUp,
     ) -> Result<(), Refused> {
@@ -195,8 +199,15 @@ impl Queue {
             return Err(Refused::Full);
         }
         let now = clock::now_us();
-        state.push_back(publication.message(), now);
+        state.push_back(publication.message(memory), now);
         self.dispatch(&mut state, now, batch, gone);
+        // What a member takes at once is welcome even then. Messages are given
+        // out in order, so that if any waits, the last one is this.
+        if memory.is_full() && state.pop_back().is_some() {
+            self.waiting.store(state.waiting.len(), Ordering::SeqCst);
+            self.count(|service| service.errors.add(1));
+            return Err(Refused::NoMemory);
+        }
         Ok(())
     }
 
@@ -422,6 +433,12 @@ impl State {
 
     fn pop_front(&mut self) -> Option<Waiting> {
         let waiting = self.waiting.pop_front()?;
+        self.bytes -= waiting.message.size();
+        Some(waiting)
+    }
+
+    fn pop_back(&mut self) -> Option<Waiting> {
+        let waiting = self.waiting.pop_back()?;
         self.bytes -= waiting.message.size();
         Some(waiting)
     }

@@ -13,6 +13,7 @@ use crate::mqtt;
 use super::batch::Batch;
 use super::clock;
 use super::hook::Undeliverable;
+use super::memory::Memory;
 use super::message::{Message, Publication};
 use super::outbound::Grant;
 use super::queue::{GivenUp, Queue, QueueInfo, Refused};
@@ -49,6 +50,8 @@ pub struct Queued {
     pub matching: usize,
     /// Those among them that were full.
     pub full: usize,
+    /// Those that did not take it because the bus holds all that it may.
+    pub no_memory: usize,
 }
 
 impl Default for Table {
@@ -134,19 +137,21 @@ impl Queues {
         &self,
         publication: &Publication<'_>,
         limits: &Limits,
+        memory: &Arc<Memory>,
         batch: &mut Batch,
         gone: &mut GivenUp,
     ) -> Queued {
         let mut queued = Queued::default();
         let mut retired = Vec::new();
         let table = self.table.read();
-        table.by_topic.matches(publication.topic, |_, queue| match queue.offer(publication, limits, batch, gone) {
-            Ok(()) => queued.matching += 1,
-            Err(Refused::Full) => {
-                queued.matching += 1;
-                queued.full += 1;
+        table.by_topic.matches(publication.topic, |_, queue| {
+            match queue.offer(publication, limits, memory, batch, gone) {
+                Ok(()) => {}
+                Err(Refused::Full) => queued.full += 1,
+                Err(Refused::NoMemory) => queued.no_memory += 1,
+                Err(Refused::Retired) => return retired.push(Arc::clone(queue)),
             }
-            Err(Refused::Retired) => retired.push(Arc::clone(queue)),
+            queued.matching += 1;
         });
         drop(table);
         for queue in retired {
@@ -168,13 +173,25 @@ impl Queues {
     }
 
     /// Keeps a message for whoever comes to serve its topic within the grace
-    /// period. False: too much is kept already.
-    pub fn keep_early(&self, publication: &Publication<'_>, now_us: u64, limits: &Limits) -> bool {
+    /// period.
+    ///
+    /// # Errors
+    /// Too much is kept already.
+    pub fn keep_early(
+        &self,
+        publication: &Publication<'_>,
+        now_us: u64,
+        limits: &Limits,
+        memory: &Arc<Memory>,
+    ) -> Result<(), Refused> {
         let mut early = self.early.lock();
         if early.messages >= limits.max_messages || early.bytes >= limits.max_bytes {
-            return false;
+            return Err(Refused::Full);
         }
-        let message = Arc::clone(publication.message());
+        let message = Arc::clone(publication.message(memory));
+        if memory.is_full() {
+            return Err(Refused::NoMemory);
+        }
         message.taken(now_us);
         let now = clock::to_ms(now_us);
         early.messages += 1;
@@ -185,16 +202,23 @@ impl Queues {
                 early.topics.insert(publication.topic.into(), [(now, message)].into());
             }
         }
-        true
+        Ok(())
     }
 
     /// Moves what is kept for `topic` into the queues that cover it by now.
-    pub fn settle_early(&self, topic: &str, limits: &Limits, batch: &mut Batch, gone: &mut GivenUp) {
+    pub fn settle_early(
+        &self,
+        topic: &str,
+        limits: &Limits,
+        memory: &Arc<Memory>,
+        batch: &mut Batch,
+        gone: &mut GivenUp,
+    ) {
         if self.covers(topic) {
             let early = self.early.lock().take(topic);
             for message in early {
                 // A full queue has more than enough work of this topic.
-                self.offer(&message.publication(), limits, batch, gone);
+                self.offer(&message.publication(), limits, memory, batch, gone);
             }
         }
     }
@@ -270,6 +294,10 @@ impl Early {
             });
             !kept.is_empty()
         });
+        if topics.is_empty() {
+            // Clients choose how many there were.
+            *topics = AHashMap::new();
+        }
     }
 }
 
@@ -281,10 +309,18 @@ mod tests {
     fn what_came_after_the_tick_began_is_not_given_up() {
         let limits = Limits::default();
         let queues = Queues::new("backend");
-        assert!(queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000_000, &limits));
+        let memory = Memory::new(None);
+        let kept = queues.keep_early(&Publication::new("req/backend/a", &[], b"x"), 7_000_000, &limits, &memory);
+        assert_eq!(kept, Ok(()));
         let queue = queues.get_or_make("g", "req/backend/b", 1).expect("the first");
         queue
-            .offer(&Publication::new("req/backend/b", &[], b"y"), &limits, &mut Batch::new(), &mut GivenUp::new())
+            .offer(
+                &Publication::new("req/backend/b", &[], b"y"),
+                &limits,
+                &memory,
+                &mut Batch::new(),
+                &mut GivenUp::new(),
+            )
             .expect("an empty queue");
         // The tick's time was taken before both of them came.
         assert!(queues.sweep(0, &limits, &mut Batch::new()).is_empty());

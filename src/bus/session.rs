@@ -15,7 +15,7 @@ use super::batch::Batch;
 use super::common::Common;
 use super::link::{Control, Farewell};
 use super::message::{Message, Publication};
-use super::outbound::{Acked, Grant, Offered, Outbound, Pending, Terms};
+use super::outbound::{Acked, Grant, Offered, Outbound, Terms, held_size};
 use super::queue::Queue;
 use super::will::Will;
 
@@ -55,7 +55,12 @@ pub struct State {
     /// When it ends, [`super::clock::now_ms`]; 0 while connected.
     pub expires_at: u64,
     pub will: Option<Box<Will>>,
+    /// Bytes of its filters as counted in the memory of the bus.
+    counted: usize,
 }
+
+/// What a subscription takes beside its filter, in bytes.
+const SUBSCRIPTION: usize = 256;
 
 /// A filter as the client gave it, `$share/…` included.
 pub struct Subscription {
@@ -94,8 +99,17 @@ impl Session {
     }
 
     /// Makes the room that `out` has now known to the work queues.
-    pub fn publish_room(&self, out: &Outbound) {
+    pub fn publish_room(&self, out: &mut Outbound) {
         self.room.store(out.room(), Ordering::SeqCst);
+        self.count_waiting(out);
+    }
+
+    /// Counts what waits for the client in the memory of the bus.
+    fn count_waiting(&self, out: &mut Outbound) {
+        let waiting = out.waiting_bytes();
+        if waiting != out.counted {
+            self.common.memory.change(&mut out.counted, waiting);
+        }
     }
 
     /// Messages it takes right now; 0 or less: none.
@@ -143,20 +157,23 @@ impl Session {
         } else {
             (limits.sessions.max_held_messages, limits.sessions.max_held_bytes)
         };
-        let offered = out.offer(publication, terms, limit);
+        let memory = &self.common.memory;
+        let share = memory.share(limit.1);
+        let offered = out.offer(publication, terms, (limit.0, share), memory);
         if offered == Offered::Taken
             && let Some(held) = &mut out.away_bytes
         {
-            // What goes to many is held once for all of them.
-            let own = publication.topic.starts_with("priv/");
-            let bytes = if own { publication.message().size() } else { size_of::<Pending>() };
+            let bytes = held_size(publication.message(memory));
             *held += bytes;
             self.common.away_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        self.publish_room(&out);
+        self.publish_room(&mut out);
         let control = out.link.as_ref().map(|link| Arc::clone(&link.control));
         drop(out);
         let stats = &self.common.stats;
+        if share < limit.1 && matches!(offered, Offered::Dropped | Offered::Full) {
+            stats.memory_full.add(1);
+        }
         match (&offered, control) {
             (Offered::Taken, Some(_)) => {
                 stats.messages_out.add(1);
@@ -180,8 +197,8 @@ impl Session {
         let ids = if grant.subscription_id == 0 { &[][..] } else { &ids[..] };
         let mut out = self.out.lock();
         let terms = grant.terms(&message.publication(), ids);
-        let offered = out.assign(message, terms, dup, from);
-        self.publish_room(&out);
+        let offered = out.assign(message, terms, dup, from, &self.common.memory);
+        self.publish_room(&mut out);
         drop(out);
         match offered {
             Some(Offered::Taken) => self.common.stats.messages_out.add(1),
@@ -198,7 +215,7 @@ impl Session {
         if let Acked::Freed(_) = acked {
             let expired = out.send_pending(now);
             self.common.stats.expired.add(expired as u64);
-            self.publish_room(&out);
+            self.publish_room(&mut out);
         }
         acked
     }
@@ -209,6 +226,7 @@ impl Session {
         let mut out = self.out.lock();
         if out.link.as_ref().is_some_and(|link| Arc::ptr_eq(&link.control, control)) {
             write(&mut out.wire);
+            self.count_waiting(&mut out);
             batch.touch(self);
             // Whoever asks without end and reads nothing is not waited for.
             // Twice, since messages may have filled it once.
@@ -236,7 +254,7 @@ impl Session {
             let Some(link) = link else { return };
             if wire.is_empty() || link.blocked || link.writing {
                 // A backlog that is gone makes room again.
-                self.publish_room(&out);
+                self.publish_room(&mut out);
                 return;
             }
             if link.control.direct.is_none() {
@@ -245,6 +263,7 @@ impl Session {
             }
             // Written without the lock, so that others can add meanwhile.
             link.writing = true;
+            link.control.begin_write();
             let bytes = std::mem::take(wire);
             let control = Arc::clone(&link.control);
             drop(out);
@@ -252,11 +271,17 @@ impl Session {
             self.common.stats.bytes_out.add(written as u64);
             out = self.out.lock();
             let Outbound { link, wire, .. } = &mut *out;
-            let Some(link) = link.as_mut().filter(|link| Arc::ptr_eq(&link.control, &control)) else { return };
+            let Some(link) = link.as_mut().filter(|link| Arc::ptr_eq(&link.control, &control)) else {
+                // Ended or taken over meanwhile: nobody writes the rest.
+                control.end_write(written < bytes.len());
+                return;
+            };
             link.writing = false;
+            control.end_write(false);
             if written < bytes.len() {
                 wire.splice(0..0, bytes[written..].iter().copied());
                 link.blocked = true;
+                self.count_waiting(&mut out);
                 control.want_write();
                 return;
             }
@@ -269,9 +294,53 @@ impl Session {
         let mut out = self.out.lock();
         let Outbound { link, wire, .. } = &mut *out;
         match link {
-            Some(link) if Arc::ptr_eq(&link.control, control) && !link.writing => std::mem::take(wire),
+            Some(link) if Arc::ptr_eq(&link.control, control) && !link.writing => {
+                let wire = std::mem::take(wire);
+                self.count_waiting(&mut out);
+                wire
+            }
             _ => Vec::new(),
         }
+    }
+
+    /// For the end of the connection `control`: takes what is to be written,
+    /// and has nobody but the connection's task write from now on.
+    pub fn take_last_wire(&self, control: &Arc<Control>) -> Vec<u8> {
+        if let Some(link) = self.out.lock().link.as_mut().filter(|link| Arc::ptr_eq(&link.control, control)) {
+            link.blocked = true;
+        }
+        self.take_wire(control)
+    }
+
+    /// Forgets messages for a client that is away whose time has run out.
+    pub fn expire_held(&self, now: u64) {
+        let mut out = self.out.lock();
+        if out.away_bytes.is_none() {
+            return;
+        }
+        let (expired, bytes) = out.expire(now);
+        self.common.stats.expired.add(expired as u64);
+        if let Some(held) = &mut out.away_bytes {
+            let freed = bytes.min(*held);
+            *held -= freed;
+            self.common.away_bytes.fetch_sub(freed, Ordering::Relaxed);
+        }
+        self.count_waiting(&mut out);
+    }
+
+    /// The connection it has, and the bytes that are kept because its client
+    /// does not read or acknowledge.
+    pub fn owed(&self) -> Option<(Arc<Control>, usize)> {
+        let out = self.out.lock();
+        let control = Arc::clone(&out.link.as_ref()?.control);
+        let owed = out.owed() + control.held.load(Ordering::Relaxed);
+        Some((control, owed))
+    }
+
+    /// Counts the filters of its subscriptions in the memory of the bus.
+    pub fn count_filters(&self, state: &mut State) {
+        let bytes = state.subscriptions.iter().map(|subscription| filter_cost(&subscription.filter)).sum();
+        self.common.memory.change(&mut state.counted, bytes);
     }
 
     /// For the connection's task, which has written all it took: whether there
@@ -282,16 +351,29 @@ impl Session {
         let Some(link) = link.as_mut().filter(|link| Arc::ptr_eq(&link.control, control)) else { return true };
         link.blocked = !wire.is_empty();
         let unblocked = !link.blocked;
-        self.publish_room(&out);
+        self.publish_room(&mut out);
         unblocked
     }
 
     /// Ends the connection `control`, if the session still has it: unsent
     /// bytes go first, then a DISCONNECT.
     pub fn end_link(&self, control: &Arc<Control>, reason: Reason, text: &str) {
-        let unsent = self.take_wire(control);
+        let unsent = self.take_last_wire(control);
         control.end(Farewell { reason, text: Some(text.to_owned()), unsent });
     }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let counted = self.out.get_mut().counted + self.state.get_mut().counted;
+        self.common.memory.give_back(counted);
+    }
+}
+
+/// Bytes that a subscription takes: its filter is in the session, in the topic
+/// engine, and in the key of a queue.
+fn filter_cost(filter: &str) -> usize {
+    3 * filter.len() + SUBSCRIPTION
 }
 
 /// Bytes that the socket took; an error shows up when the connection reads.

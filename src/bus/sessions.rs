@@ -14,7 +14,7 @@ use crate::mqtt::{Connack, Reason};
 
 use super::Bus;
 use super::access::Account;
-use super::batch::Batch;
+use super::batch::{Batch, give_way};
 use super::clock;
 use super::link::{Control, Farewell, Link};
 use super::queue::{GivenUp, Queue};
@@ -27,6 +27,9 @@ const FULL_AWAY: usize = 16;
 
 /// or so many.
 const LEAST_AWAY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Sessions that are looked at before other tasks get their turn.
+const HELD_CHUNK: usize = 64;
 
 /// When a session ends whose client is away, its key, and its client id.
 type Away = (u64, u64, Arc<str>);
@@ -164,13 +167,14 @@ impl Bus {
     fn take_over(&self, old: &Arc<Session>) -> Vec<(Arc<Queue>, Arc<super::Message>)> {
         let mut out = old.out();
         if let Some(link) = out.link.take() {
+            // While somebody writes, what has come since goes nowhere.
             let unsent = if link.writing { Vec::new() } else { std::mem::take(&mut out.wire) };
             let text = Some("another connection uses this client id".to_owned());
             link.control.end(Farewell { reason: Reason::SessionTakenOver, text, unsent });
         }
         out.wire = Vec::new();
         let back = out.give_back(|_| true);
-        old.publish_room(&out);
+        old.publish_room(&mut out);
         back
     }
 
@@ -193,7 +197,7 @@ impl Bus {
         out.resend();
         let dropped = out.send_held(clock::now_ms());
         self.0.common.stats.expired.add(dropped as u64);
-        session.publish_room(&out);
+        session.publish_room(&mut out);
         left.filter(|will| will.delay_s == 0)
     }
 
@@ -222,7 +226,7 @@ impl Bus {
             out.wire = Vec::new();
             out.count_all();
             let back = out.give_back(|_| true);
-            session.publish_room(&out);
+            session.publish_room(&mut out);
             back
         };
         if gone == Gone::Properly {
@@ -265,6 +269,8 @@ impl Bus {
     /// Ends sessions until those that are away hold no more bytes than may be.
     fn bound_away_bytes(&self, batch: &mut Batch) {
         let max = self.limits().sessions.max_held_bytes.saturating_mul(FULL_AWAY).max(LEAST_AWAY_BYTES);
+        // What waits for long may not take all memory.
+        let max = max.min(self.0.common.memory.limit() / 4);
         while self.0.common.away_bytes.load(Ordering::Relaxed) > max && self.end_earliest_away(batch) {}
     }
 
@@ -291,6 +297,29 @@ impl Bus {
             drop(away);
             self.end_away(&id, key, at, batch);
         }
+    }
+
+    /// Forgets messages held for clients that are away whose time has run out.
+    pub(super) async fn expire_held(&self, now: u64) {
+        let away: Vec<_> = self.0.sessions.away.lock().iter().map(|(_, _, id)| Arc::clone(id)).collect();
+        for some in away.chunks(HELD_CHUNK) {
+            some.iter().filter_map(|id| self.0.sessions.get(id)).for_each(|session| session.expire_held(now));
+            give_way().await;
+        }
+    }
+
+    /// Connected clients for which more than `least` bytes are kept, those with
+    /// the most first, and how much.
+    pub(super) fn owed_most(&self, least: usize) -> Vec<(usize, Arc<Session>, Arc<Control>)> {
+        let all = self.0.sessions.by_id.iter();
+        let mut owed: Vec<_> = all
+            .filter_map(|entry| {
+                let (control, bytes) = entry.value().owed()?;
+                (bytes > least).then(|| (bytes, Arc::clone(entry.value()), control))
+            })
+            .collect();
+        owed.sort_unstable_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
+        owed
     }
 
     /// Ends the session if it is still away since then.
@@ -330,8 +359,10 @@ impl Bus {
     }
 
     pub(super) fn publish_will(&self, will: &Will, publisher: u64, batch: &mut Batch) {
-        let publication = will.publication(publisher);
-        if will.retain {
+        let mut publication = will.publication(publisher);
+        // Of MQTT 3.1.1, which can't be told that nothing is retained.
+        publication.retain &= self.limits().sessions.retain;
+        if publication.retain {
             self.retain(&publication);
         }
         self.publish(&publication, batch);
@@ -378,7 +409,8 @@ mod tests {
             let control = Arc::new(Control::new(([127, 0, 0, 1], 1).into(), "t", None));
             let account = bus.current_trust().trust.accounts.get("frontend").map(Arc::clone).expect("a user");
             let known = Known { account, generation: 1, ends_at: 0 };
-            let Ok(admitted) = bus.connect(connect, known, &control, &mut batch) else { panic!("let in") };
+            let Ok(mut seat) = bus.0.connections.admit(control.peer.ip()) else { panic!("there is room") };
+            let Ok(admitted) = bus.connect(connect, known, &control, &mut seat, &mut batch) else { panic!("let in") };
             assert_eq!((bus.sessions_away(), bus.0.sessions.away.lock().len()), (0, 0));
             bus.detach(&admitted.session, &control, Gone::Broken, &mut batch);
             assert_eq!((bus.sessions_away(), bus.0.sessions.away.lock().len()), (1, 1));

@@ -21,6 +21,10 @@ pub struct Settings {
     /// Tells clients that the topic rules were why (0x87); off, they hear of an
     /// unspecified error (0x80).
     pub reveal_denials: bool,
+    /// Bytes of messages, unsent bytes, wills and filters that the bus holds in
+    /// all; past it new work is refused. Unset: a quarter of the memory that
+    /// the machine or its container has.
+    pub max_memory_bytes: Option<usize>,
     pub listeners: BTreeMap<String, Listener>,
     pub users: BTreeMap<String, User>,
     /// A file with further users and the hashes of their passwords, which the
@@ -208,11 +212,19 @@ impl fmt::Debug for User {
 pub struct Connections {
     /// Connections at once, those that have not yet sent CONNECT included.
     pub max_connections: usize,
+    /// Connections at once from one address; of IPv6, from one /64 network. 0
+    /// is no limit. Unset: none for this machine's own addresses (127.0.0.0/8
+    /// and ::1), where a proxy may be, and 1,000 for any other.
+    pub max_per_address: Option<usize>,
+    /// Clients at once of one user; 0 is no limit.
+    pub max_per_user: usize,
     /// Time for the TLS and WebSocket handshakes and CONNECT together, and as
     /// much for the login to be checked, in ms.
     pub connection_timeout_ms: u64,
     /// Largest packet taken from a client, in bytes, header included.
     pub max_payload_size: u32,
+    /// Largest CONNECT, in bytes: who sends it has not logged in yet.
+    pub max_connect_size: u32,
     /// Receive Maximum told to clients: QoS 2 publishes (and QoS 1 not yet
     /// acknowledged) that one may have under way.
     pub max_inflight_count: u16,
@@ -226,11 +238,17 @@ pub struct Connections {
     /// Keep-alive imposed on clients that ask for none or for more, in s;
     /// 0 imposes nothing.
     pub max_keep_alive_s: u16,
+    /// After so long without a byte the system asks the other end whether it
+    /// is still there, in s; 0 never asks.
+    pub tcp_keep_alive_s: u16,
     /// Subscriptions of one client.
     pub max_subscriptions: usize,
     /// Messages per second that a client may publish, averaged over some
     /// seconds; 0 is no limit. Past it the connection ends with 0x96.
     pub max_publish_rate: u32,
+    /// Bytes per second read from one client, averaged over some seconds; what
+    /// comes faster waits in the client. 0 is no limit.
+    pub max_byte_rate: u32,
 }
 
 /// Limits on what is held for clients that are away, and on retained messages.
@@ -247,6 +265,10 @@ pub struct Sessions {
     pub max_held_messages: usize,
     /// Their bytes.
     pub max_held_bytes: usize,
+    /// Clients may leave retained messages. Off, they are told so, and one
+    /// that does it all the same is disconnected (MQTT 5) or its message is
+    /// passed on without being retained (3.1.1).
+    pub retain: bool,
     /// Retained messages on the bus; further ones are refused with 0x97.
     pub max_retained: usize,
     /// Bytes of retained messages on the bus.
@@ -298,6 +320,7 @@ impl Default for Settings {
             role: String::new(),
             anonymous: None,
             reveal_denials: true,
+            max_memory_bytes: None,
             listeners: BTreeMap::new(),
             users: BTreeMap::new(),
             users_file: None,
@@ -344,15 +367,20 @@ impl Default for Connections {
     fn default() -> Self {
         Connections {
             max_connections: 100_000,
+            max_per_address: None,
+            max_per_user: 0,
             connection_timeout_ms: 5_000,
             max_payload_size: 16 * 1024 * 1024,
+            max_connect_size: 64 * 1024,
             max_inflight_count: 1024,
             max_topic_aliases: 16,
             max_outgoing_topic_aliases: 16,
             max_backlog_bytes: 16 * 1024 * 1024,
             max_keep_alive_s: 0,
+            tcp_keep_alive_s: 60,
             max_subscriptions: 1_000,
             max_publish_rate: 0,
+            max_byte_rate: 0,
         }
     }
 }
@@ -364,6 +392,7 @@ impl Default for Sessions {
             max_away: 100_000,
             max_held_messages: 1_000,
             max_held_bytes: 16 * 1024 * 1024,
+            retain: true,
             max_retained: 100_000,
             max_retained_bytes: 256 * 1024 * 1024,
         }
@@ -422,6 +451,9 @@ impl Settings {
                 max_subscriptions: 100,
                 ..Connections::default()
             },
+            // End users call; nothing of theirs should stay behind.
+            sessions: Sessions { retain: false, ..Sessions::default() },
+            queues: Queues { max_messages: 10_000, max_bytes: 16 * 1024 * 1024, ..Queues::default() },
             ..Settings::default()
         }
     }

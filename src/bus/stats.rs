@@ -29,7 +29,7 @@ pub struct Stats {
     pub connections: Counter,
     /// Connections that got as far as a successful CONNACK.
     pub clients: Counter,
-    /// Connections turned away at the limit, or for a failed CONNECT.
+    /// Connections turned away at a limit, or for a failed CONNECT.
     pub refused: Counter,
     /// TLS handshakes that came to nothing.
     pub tls_failed: Counter,
@@ -39,6 +39,35 @@ pub struct Stats {
     pub logins_limited: Counter,
     /// Connections ended because the token of their login had expired.
     pub tokens_expired: Counter,
+    /// Connections turned away because `max_connections` were there.
+    pub refused_connections: Counter,
+    /// Connections turned away because their address had as many as it may.
+    pub refused_address: Counter,
+    /// Clients turned away because their user had as many as it may.
+    pub refused_user: Counter,
+    /// Connections given up because TLS, WebSocket and CONNECT took too long.
+    pub connect_timeouts: Counter,
+    /// Clients disconnected for a packet larger than is taken, CONNECT included.
+    pub packets_too_large: Counter,
+    /// Filters of SUBSCRIBE refused because a limit on subscriptions, queues or
+    /// memory was reached.
+    pub refused_subscribe: Counter,
+    /// Clients disconnected for more messages a second than they may publish.
+    pub rate_disconnects: Counter,
+    /// Times that reading from a client paused because it sent more bytes a
+    /// second than it may.
+    pub throttled: Counter,
+    /// Retained messages refused because their limit on number or bytes was
+    /// reached.
+    pub retained_full: Counter,
+    /// Messages and subscriptions refused, or not held, because the bus held
+    /// all the memory that it may.
+    pub memory_full: Counter,
+    /// Clients disconnected because they held the most while the bus held all
+    /// the memory that it may.
+    pub memory_disconnects: Counter,
+    /// Log lines about peers left out because there were too many.
+    pub log_lines_left_out: Counter,
     pub messages_in: Counter,
     pub messages_out: Counter,
     pub bytes_in: Counter,

@@ -85,7 +85,12 @@ impl Bus {
                         retained.push((wanted.filter.to_owned(), grant));
                     }
                 }
-                Err(reason) => reasons.push(reason),
+                Err(reason) => {
+                    if reason == Reason::QuotaExceeded {
+                        self.0.common.stats.refused_subscribe.add(1);
+                    }
+                    reasons.push(reason);
+                }
             }
         }
         (reasons, retained)
@@ -114,6 +119,10 @@ impl Bus {
         if known.is_none() && (state.subscriptions.len() >= max || state.filter_bytes(wanted.filter) > max_bytes(max)) {
             return Err(Reason::QuotaExceeded);
         }
+        if known.is_none() && self.0.common.memory.is_full() {
+            self.0.common.stats.memory_full.add(1);
+            return Err(Reason::QuotaExceeded);
+        }
         let shared = matches!(place, Place::Queue { .. });
         match place {
             Place::Queue { group, filter } => {
@@ -134,7 +143,10 @@ impl Bus {
         let new = known.is_none();
         match known {
             Some(at) => state.subscriptions[at].grant = grant,
-            None => state.subscriptions.push(Subscription { filter: wanted.filter.into(), grant }),
+            None => {
+                state.subscriptions.push(Subscription { filter: wanted.filter.into(), grant });
+                session.count_filters(&mut state);
+            }
         }
         Ok(!shared
             && match wanted.options.retain_handling {
@@ -152,6 +164,7 @@ impl Bus {
             return if valid { Reason::NoSubscriptionExisted } else { Reason::TopicFilterInvalid };
         };
         state.subscriptions.swap_remove(at);
+        session.count_filters(&mut state);
         let left = self.leave(session, filter);
         drop(state);
         if let Some(queue) = left {
@@ -186,6 +199,7 @@ impl Bus {
                 self.0.queues.leave(&queue, session.key);
             }
         }
+        session.count_filters(state);
     }
 
     /// Has the queues of a new member begin to give out what waits in them.
@@ -226,11 +240,16 @@ impl Bus {
         if self.limits().reveal_denials { Reason::NotAuthorized } else { Reason::UnspecifiedError }
     }
 
+    /// Whether a line about what this client does may be written to the log.
+    fn may_log_of(&self, session: &Session) -> bool {
+        session.owed().is_some_and(|(control, _)| self.may_log(control.peer.ip()))
+    }
+
     /// Logs the first thing that a session was denied, and keeps each.
     pub(super) fn log_denial(&self, session: &Session, what: &str, topic: &str) {
         let reason = format!("not in the topic rules of user {}", session.account.name);
         self.events().add(EventKind::Denied, self.id(), &session.id, &format!("{what} {topic}"), &reason);
-        if !session.denial_logged.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        if !session.denial_logged.swap(true, std::sync::atomic::Ordering::Relaxed) && self.may_log_of(session) {
             tracing::warn!(
                 bus = self.id(),
                 client = &*session.id,

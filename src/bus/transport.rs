@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio_rustls::server::TlsStream;
 
 /// What reads and writes MQTT's bytes.
 pub enum Transport {
@@ -16,9 +18,22 @@ pub enum Transport {
 }
 
 /// A stream that keeps state of its own, such as WebSocket.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Bytes it has read that nobody could be given yet, such as those of half
+    /// a frame.
+    fn held(&self) -> usize {
+        0
+    }
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+    /// The client has logged in: it may have more of them.
+    fn admitted(&mut self) {}
+}
+
+/// What has a socket beneath it, and hands on at once what it has read.
+impl Stream for TcpStream {}
+
+/// Holds no more than one TLS record, 16 KiB.
+impl Stream for TlsStream<TcpStream> {}
 
 impl Transport {
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -40,6 +55,21 @@ impl Transport {
                 }
             },
             Transport::Stream(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// Bytes read from the peer that have not been read from here.
+    pub fn held(&self) -> usize {
+        match self {
+            Transport::Tcp(_) => 0,
+            Transport::Stream(stream) => stream.held(),
+        }
+    }
+
+    /// The client has logged in.
+    pub fn admitted(&mut self) {
+        if let Transport::Stream(stream) = self {
+            stream.admitted();
         }
     }
 

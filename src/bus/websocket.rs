@@ -20,15 +20,19 @@ const SUBPROTOCOL: &str = "mqtt";
 /// Bytes that a connection at rest keeps for reading and writing frames.
 const BUFFER: usize = 1024;
 
+/// Bytes of the HTTP request and of frame headers before the login, beside CONNECT.
+const HANDSHAKE: usize = 16 * 1024;
+
 /// The bytes within the binary frames of a WebSocket.
 pub struct WebSocketBytes<S> {
-    frames: WebSocketStream<S>,
+    frames: WebSocketStream<Metered<S>>,
     /// The rest of the frame that is being read.
     unread: Bytes,
 }
 
-/// The server's side of the WebSocket handshake. `max_packet` bounds frames.
-pub async fn accept<S>(stream: S, max_packet: usize) -> Result<WebSocketBytes<S>, Box<Error>>
+/// The server's side of the WebSocket handshake. `max_packet` bounds frames, and
+/// `max_connect` all that comes before the login.
+pub async fn accept<S>(stream: S, max_packet: usize, max_connect: usize) -> Result<WebSocketBytes<S>, Box<Error>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -40,6 +44,7 @@ where
         .write_buffer_size(0)
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
+    let stream = Metered { stream, read: 0, max: max_connect.saturating_add(HANDSHAKE) };
     let frames =
         tokio_tungstenite::accept_hdr_async_with_config(stream, check, Some(config)).await.map_err(Box::new)?;
     Ok(WebSocketBytes { frames, unread: Bytes::new() })
@@ -69,9 +74,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketBytes<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while self.unread.is_empty() {
             match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
-                Some(Ok(Message::Binary(bytes))) => self.unread = bytes,
+                Some(Ok(Message::Binary(bytes))) => {
+                    self.unread = bytes;
+                    self.frames.get_mut().passed_on();
+                }
                 // Answered by the library; nothing for us.
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => self.frames.get_mut().passed_on(),
                 Some(Ok(Message::Text(_))) => {
                     let why = "MQTT takes binary frames only [MQTT-6.0.0-1]";
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
@@ -105,6 +113,62 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketBytes<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.frames).poll_close(cx).map_err(into_io)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> super::transport::Stream for WebSocketBytes<S> {
+    fn held(&self) -> usize {
+        self.unread.len() + self.frames.get_ref().read
+    }
+
+    fn admitted(&mut self) {
+        self.frames.get_mut().max = usize::MAX;
+    }
+}
+
+/// The stream that the frames come on, with a count of what has been read from
+/// it since the last whole message: the library keeps that much.
+struct Metered<S> {
+    stream: S,
+    read: usize,
+    /// How many it may be. Before the login, all that has been read counts.
+    max: usize,
+}
+
+impl<S> Metered<S> {
+    /// What has been read was passed on, as far as it was whole.
+    fn passed_on(&mut self) {
+        if self.max != usize::MAX {
+            self.max = self.max.saturating_sub(self.read);
+        }
+        self.read = 0;
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.read += buffer.filled().len() - before;
+        if self.read > self.max {
+            let why = "more bytes before the login than a CONNECT may have";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

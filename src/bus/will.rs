@@ -2,6 +2,7 @@
 //! those of them that wait for their delay [MQTT-3.1.3-9].
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ahash::AHashMap;
 use parking_lot::Mutex;
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 use crate::mqtt::{self, QoS};
 
 use super::clock;
+use super::memory::{Charge, Memory};
 use super::message::Publication;
 
 /// A will message, ready to be published.
@@ -20,10 +22,13 @@ pub struct Will {
     pub retain: bool,
     pub delay_s: u32,
     message_expiry_s: Option<u32>,
+    _charge: Charge,
 }
 
-impl From<mqtt::Will> for Will {
-    fn from(will: mqtt::Will) -> Will {
+impl Will {
+    /// The will of a CONNECT, counted in `memory` for as long as it is there.
+    pub fn new(will: mqtt::Will, memory: &Arc<Memory>) -> Will {
+        let size = will.topic.len() + will.properties.len() + will.payload.len();
         Will {
             topic: will.topic,
             properties: will.properties,
@@ -32,11 +37,10 @@ impl From<mqtt::Will> for Will {
             retain: will.retain,
             delay_s: will.delay,
             message_expiry_s: will.message_expiry,
+            _charge: Charge::new(memory, size),
         }
     }
-}
 
-impl Will {
     /// Bytes of what the client has said.
     pub fn size(&self) -> usize {
         self.topic.len() + self.properties.len() + self.payload.len()
@@ -109,6 +113,7 @@ mod tests {
                 retain: false,
                 delay_s: 1,
                 message_expiry_s: None,
+                _charge: Charge::new(&Memory::new(None), 0),
             };
             wills.add(7, due, Box::new(will));
             assert!(wills.take(7).is_some());

@@ -92,6 +92,7 @@ const BUS: Node = Group(&[
     ("role", Setting(Form::Role)),
     ("anonymous", Optional(Form::Text)),
     ("reveal_denials", Setting(Form::Switch)),
+    ("max_memory_bytes", Optional(Form::Whole { min: 1, max: i64::MAX, unit: "bytes" })),
     ("listeners", Node::Named(Named::Listener, &LISTENER)),
     ("users", Node::Named(Named::User, &USER)),
     ("users_file", Optional(Form::File)),
@@ -147,16 +148,22 @@ const JWT: Node = Group(&[
 
 const CONNECTIONS: Node = Group(&[
     ("max_connections", at_least(1, "connections")),
+    ("max_per_address", Optional(Form::Whole { min: 0, max: i64::MAX, unit: "connections" })),
+    ("max_per_user", at_least(0, "clients")),
     ("connection_timeout_ms", whole(1, DAY_MS, "ms")),
     ("max_payload_size", whole(1, LARGEST_PACKET, "bytes")),
+    ("max_connect_size", whole(64, LARGEST_PACKET, "bytes")),
     // [MQTT-3.2.2.3.3]: a Receive Maximum of 0 is a protocol error.
     ("max_inflight_count", whole(1, u16::MAX as i64, "messages")),
     ("max_topic_aliases", whole(0, u16::MAX as i64, "aliases")),
     ("max_outgoing_topic_aliases", whole(0, u16::MAX as i64, "aliases")),
     ("max_backlog_bytes", at_least(1, "bytes")),
     ("max_keep_alive_s", whole(0, u16::MAX as i64, "s")),
+    // Linux takes no more.
+    ("tcp_keep_alive_s", whole(0, 32_767, "s")),
     ("max_subscriptions", at_least(1, "subscriptions")),
     ("max_publish_rate", whole(0, u32::MAX as i64, "messages/s")),
+    ("max_byte_rate", whole(0, u32::MAX as i64, "bytes/s")),
 ]);
 
 const SESSIONS: Node = Group(&[
@@ -164,6 +171,7 @@ const SESSIONS: Node = Group(&[
     ("max_away", at_least(0, "sessions")),
     ("max_held_messages", at_least(0, "messages")),
     ("max_held_bytes", at_least(0, "bytes")),
+    ("retain", Setting(Form::Switch)),
     ("max_retained", at_least(0, "messages")),
     ("max_retained_bytes", at_least(0, "bytes")),
 ]);

@@ -24,6 +24,8 @@ fn the_table_of_settings_has_what_the_structs_have() {
         bus.jwt.issuer = Some("issuer".into());
         bus.jwt.audience = Some("audience".into());
         bus.jwt.rules_from.clone_from(&bus.anonymous);
+        bus.max_memory_bytes = Some(1);
+        bus.connections.max_per_address = Some(1);
     }
     let table = toml::Table::try_from(&config).unwrap();
     // Both ways: what the structs have and the table doesn't is unknown, and

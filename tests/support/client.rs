@@ -269,9 +269,21 @@ pub struct Client {
 impl Client {
     /// A connection that has not said anything yet.
     pub fn open(address: SocketAddr) -> Client {
-        let socket = TcpStream::connect(address).expect("the listener accepts");
-        socket.set_nodelay(true).expect("nodelay");
-        Client { socket, version: 5, buffer: Vec::new(), waiting: VecDeque::new(), next_id: 0, connack: Vec::new() }
+        Client::try_open(address).expect("the listener accepts")
+    }
+
+    /// A connection to a listener that may not accept it.
+    pub fn try_open(address: SocketAddr) -> Option<Client> {
+        let socket = TcpStream::connect(address).ok()?;
+        socket.set_nodelay(true).ok()?;
+        Some(Client {
+            socket,
+            version: 5,
+            buffer: Vec::new(),
+            waiting: VecDeque::new(),
+            next_id: 0,
+            connack: Vec::new(),
+        })
     }
 
     /// Connects; the CONNACK may say anything.
@@ -366,6 +378,11 @@ impl Client {
 
     pub fn disconnect(mut self) {
         self.try_send(&[0xE0, 0]);
+    }
+
+    /// Says that it sends no more; reads on.
+    pub fn close_writing(&mut self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     /// Disconnects, waits until the server has closed, and leaves no trace of
