@@ -95,7 +95,7 @@ fn buses(state: &State, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         counters.encode(to, labelled(state).map(|(bus, labels)| (bus.stats(), labels)))?;
     }
     type Gauge = fn(&Bus) -> u64;
-    let gauges: [(&str, &str, Gauge); 6] = [
+    let gauges: [(&str, &str, Gauge); 8] = [
         ("skep_connections", "Connections now, those without CONNECT included.", |bus| bus.connections() as u64),
         ("skep_sessions", "Sessions now, those of clients that are away included.", |bus| bus.sessions() as u64),
         ("skep_sessions_away", "Sessions whose client is away.", |bus| bus.sessions_away() as u64),
@@ -103,6 +103,10 @@ fn buses(state: &State, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         ("skep_topic_filters", "Distinct topic filters subscribed now, work queues not counted.", |bus| {
             bus.topic_filters() as u64
         }),
+        ("skep_memory_used_bytes", "Bytes of messages, unsent bytes, wills and filters held.", |bus| {
+            bus.memory_used() as u64
+        }),
+        ("skep_memory_limit_bytes", "How many it may hold.", |bus| bus.memory_limit() as u64),
         ("skep_retained_messages", "Retained messages now.", |bus| bus.retained().0 as u64),
     ];
     for (name, help, value) in gauges {

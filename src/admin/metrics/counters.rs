@@ -62,6 +62,33 @@ pub static BUS_COUNTERS: &[Counters<Stats>] = &[
         "Connections ended because the token of their login had expired.",
         &[("", |s| s.tokens_expired.get())],
     ),
+    several(
+        "skep_limits_reached",
+        "Times that a limit made the bus refuse, drop, pause or end something, by limit.",
+        "limit",
+        &[
+            ("connections", |s| s.refused_connections.get()),
+            ("connections_per_address", |s| s.refused_address.get()),
+            ("connections_per_user", |s| s.refused_user.get()),
+            ("connect_time", |s| s.connect_timeouts.get()),
+            ("packet_size", |s| s.packets_too_large.get()),
+            ("subscriptions", |s| s.refused_subscribe.get()),
+            ("publish_rate", |s| s.rate_disconnects.get()),
+            ("byte_rate", |s| s.throttled.get()),
+            ("retained", |s| s.retained_full.get()),
+            ("memory", |s| s.memory_full.get()),
+        ],
+    ),
+    single(
+        "skep_memory_disconnects",
+        "Clients disconnected because they held the most while the bus held all that it may.",
+        &[("", |s| s.memory_disconnects.get())],
+    ),
+    single(
+        "skep_log_lines_left_out",
+        "Log lines about clients left out because there were too many.",
+        &[("", |s| s.log_lines_left_out.get())],
+    ),
     single("skep_messages_received", "PUBLISH packets from clients.", &[("", |s| s.messages_in.get())]),
     single("skep_messages_sent", "Messages taken for sending to clients.", &[("", |s| s.messages_out.get())]),
     single("skep_received_bytes", "Bytes read from clients.", &[("", |s| s.bytes_in.get())]),
@@ -145,7 +172,7 @@ pub static JOURNAL_COUNTERS: &[Counters<JournalStats>] = &[
     single("skep_bindings_expired", "Sessions forgotten because nothing was heard of them.", &[("", |s| s.expired)]),
     single(
         "skep_bindings_write_errors",
-        "Writes to disk that failed; after one, nothing can be bound.",
+        "Writes to disk that failed; until one succeeds again, nothing can be bound.",
         &[("", |s| s.errors)],
     ),
 ];
