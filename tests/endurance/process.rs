@@ -76,6 +76,7 @@ pub fn command(data: &Path, settings: &[&str]) -> Command {
         .args(["--set", "backend.backend-1.listeners.tcp.listen=127.0.0.1:0"])
         .args(["--set", "frontend.frontend-1.listeners.tcp.listen=127.0.0.1:0"])
         .args(["--set", "frontend.frontend-1.listeners.ws.listen=127.0.0.1:0"])
+        .args(["--set", "admin.listen=127.0.0.1:0"])
         .current_dir(apart)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
