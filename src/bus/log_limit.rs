@@ -68,10 +68,10 @@ mod tests {
         let lines = |n, now| (0..1_000).filter(|_| limit.allows(address(n), now)).count();
         assert_eq!(lines(1, 1), PER_ADDRESS as usize);
         assert_eq!((2..200).map(|n| lines(n, 1)).sum::<usize>(), (PER_BUS - PER_ADDRESS) as usize);
-        assert_eq!(limit.left_out(WINDOW_MS), None);
+        assert_eq!(limit.left_out(WINDOW_MS - 1), None);
         let left_out = 199_000 - u64::from(PER_BUS);
-        assert_eq!(limit.left_out(WINDOW_MS + 1), Some(left_out));
-        assert_eq!(limit.left_out(WINDOW_MS + 1), None);
-        assert_eq!(lines(1, WINDOW_MS + 1), PER_ADDRESS as usize);
+        assert_eq!(limit.left_out(WINDOW_MS), Some(left_out));
+        assert_eq!(limit.left_out(WINDOW_MS), None);
+        assert_eq!(lines(1, WINDOW_MS), PER_ADDRESS as usize);
     }
 }
