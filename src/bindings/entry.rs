@@ -10,6 +10,10 @@ use super::table::Clock;
 const MAILBOX: &str = "priv/";
 
 pub struct Entry {
+    /// Its record's key on disk, which no other entry has had. They are given
+    /// out in order, so that new records are beside each other in the database
+    /// whatever their callers are called.
+    slot: u64,
     /// caller, frontend, address, topic, auth: one after the other.
     text: Box<str>,
     caller_len: u16,
@@ -24,7 +28,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn new(binding: &Binding<'_>, clock: &Clock) -> Entry {
+    pub fn new(slot: u64, binding: &Binding<'_>, clock: &Clock) -> Entry {
         let implied = binding.topic.strip_prefix(MAILBOX) == Some(binding.caller);
         let topic = if implied { "" } else { binding.topic };
         let address = binding.address.unwrap_or_default();
@@ -32,6 +36,7 @@ impl Entry {
         let now = clock.now();
         // Names come from MQTT strings, which have at most 65,535 bytes.
         Entry {
+            slot,
             text: parts.concat().into(),
             caller_len: parts[0].len() as u16,
             frontend_len: parts[1].len() as u16,
@@ -40,6 +45,10 @@ impl Entry {
             touched: AtomicU32::new(now),
             stored: AtomicU32::new(now),
         }
+    }
+
+    pub fn slot(&self) -> u64 {
+        self.slot
     }
 
     fn part(&self, before: usize, len: u16) -> &str {
@@ -74,12 +83,6 @@ impl Entry {
         &self.text[self.topic_at() + self.topic_len as usize..]
     }
 
-    /// Whether both are the same binding, whenever it was touched.
-    pub fn says_the_same(&self, other: &Entry) -> bool {
-        let lens = |entry: &Entry| [entry.caller_len, entry.frontend_len, entry.address_len, entry.topic_len];
-        self.text == other.text && lens(self) == lens(other)
-    }
-
     pub fn touch(&self, now: u32) {
         // Most touches of a busy caller fall into the same second.
         if self.touched.load(Ordering::Relaxed) != now {
@@ -96,8 +99,8 @@ impl Entry {
         self.touched().saturating_sub(self.stored.load(Ordering::Relaxed))
     }
 
-    /// The record on disk, under the caller as its key: a checksum of key and
-    /// rest, the second of the last touch on the store's clock, four lengths, the text.
+    /// The record on disk, under its slot as the key: a checksum of key and rest,
+    /// the second of the last touch on the store's clock, four lengths, the text.
     pub fn encode(&self, clock: &Clock) -> Vec<u8> {
         let touched = self.touched();
         self.stored.store(touched, Ordering::Relaxed);
@@ -106,29 +109,30 @@ impl Entry {
         for len in [self.caller_len, self.frontend_len, self.address_len, self.topic_len] {
             out.extend_from_slice(&len.to_be_bytes());
         }
-        out.extend_from_slice(&self.text.as_bytes()[self.caller_len as usize..]);
-        let sum = checksum(self.caller().as_bytes(), &out[4..]);
+        out.extend_from_slice(self.text.as_bytes());
+        let sum = checksum(self.slot, &out[4..]);
         out[..4].copy_from_slice(&sum.to_be_bytes());
         out
     }
 
     /// The entry that a record holds; `None`: the record is damaged.
     pub fn decode(key: &[u8], record: &[u8], clock: &Clock) -> Option<Entry> {
+        let slot = u64::from_be_bytes(key.try_into().ok()?);
         let (sum, rest) = record.split_first_chunk::<4>()?;
-        if u32::from_be_bytes(*sum) != checksum(key, rest) {
+        if u32::from_be_bytes(*sum) != checksum(slot, rest) {
             return None;
         }
         let (at, rest) = rest.split_first_chunk::<8>()?;
-        let (lens, rest) = rest.split_first_chunk::<8>()?;
+        let (lens, text) = rest.split_first_chunk::<8>()?;
         let len = |at: usize| u16::from_be_bytes([lens[at * 2], lens[at * 2 + 1]]);
-        let text = [key, rest].concat();
         let named: usize = (0..4).map(|at| len(at) as usize).sum();
-        if len(0) as usize != key.len() || named > text.len() {
+        if named > text.len() {
             return None;
         }
         let touched = clock.of_stored(u64::from_be_bytes(*at));
         Some(Entry {
-            text: String::from_utf8(text).ok()?.into(),
+            slot,
+            text: std::str::from_utf8(text).ok()?.into(),
             caller_len: len(0),
             frontend_len: len(1),
             address_len: len(2),
@@ -139,9 +143,9 @@ impl Entry {
     }
 }
 
-fn checksum(key: &[u8], rest: &[u8]) -> u32 {
+fn checksum(slot: u64, rest: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(key);
+    hasher.update(&slot.to_be_bytes());
     hasher.update(rest);
     hasher.finalize()
 }

@@ -1,9 +1,9 @@
 //! The thread that writes changes to disk: all that have come since the last
 //! write in one batch, one flush for everybody who waits.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,32 @@ use crate::histogram::{Counts, Histogram};
 
 use super::entry::Entry;
 use super::error::JournalError;
-use super::store::Store;
-use super::table::Table;
+use super::store::{Record, Store};
+use super::table::{Clock, Table};
 
 pub type Done = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
+/// Calls what calls the answers of one write.
+pub type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
 /// What happened to one caller.
 pub struct Change {
-    pub caller: Box<str>,
     pub old: Option<Arc<Entry>>,
     pub new: Option<Arc<Entry>>,
+}
+
+impl Change {
+    /// The keys that it removes and writes.
+    fn slots(&self) -> impl Iterator<Item = u64> {
+        self.old.iter().chain(&self.new).map(|entry| entry.slot())
+    }
+
+    /// Its part of a batch.
+    fn records(&self, clock: &Clock) -> impl Iterator<Item = Record> {
+        let old = self.old.as_ref().map(|old| (old.slot(), None));
+        let new = self.new.as_ref().map(|new| (new.slot(), Some(new.encode(clock))));
+        old.into_iter().chain(new)
+    }
 }
 
 /// Numbers of the journal since the start.
@@ -57,6 +73,7 @@ struct Shared {
     /// Held while table and queue change, so that both have one order.
     queue: Mutex<Queue>,
     more: Condvar,
+    around: OnceLock<Around>,
     counters: Counters,
 }
 
@@ -72,7 +89,12 @@ struct Queue {
 impl Journal {
     /// Without a store there is nothing to write, and all is answered at once.
     pub fn start(store: Option<Store>, table: Arc<Table>) -> Journal {
-        let shared = Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), counters: Counters::default() });
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            more: Condvar::new(),
+            around: OnceLock::new(),
+            counters: Counters::default(),
+        });
         let flusher = Flusher { shared: Arc::clone(&shared), store, table, next_try: None };
         let thread = std::thread::Builder::new().name("skep-bindings".into()).spawn(move || flusher.run());
         // A process that can't start a thread has not come this far: tokio's
@@ -81,6 +103,11 @@ impl Journal {
             shared.queue.lock().failed = Some(JournalError::Write(format!("no thread for the journal: {error}")));
         });
         Journal { shared, thread: Mutex::new(thread.ok()) }
+    }
+
+    pub fn answer_within(&self, around: Around) {
+        // A second one is dropped, as documented.
+        let _ = self.shared.around.set(around);
     }
 
     /// Has `make` change the table and list what it changed; `done` is called
@@ -206,13 +233,11 @@ impl Flusher {
     fn write(&mut self, changes: Vec<Change>, waiting: Vec<Done>) {
         let began = Instant::now();
         let clock = self.table.clock();
-        let record = |change: &Change| change.new.as_ref().map(|new| new.encode(clock));
         let grown: isize =
             changes.iter().map(|change| change.new.is_some() as isize - change.old.is_some() as isize).sum();
         let written = match &mut self.store {
             Some(store) if !changes.is_empty() => {
-                let records = changes.iter().map(|change| (&*change.caller, record(change))).collect();
-                store.write(records, grown, clock.stored(clock.now()))
+                store.write(changes.iter().flat_map(|change| change.records(clock)), grown, clock.stored(clock.now()))
             }
             _ => Ok(()),
         };
@@ -225,10 +250,18 @@ impl Flusher {
         counters.flush_times.record(took);
         match written {
             Ok(()) => {
-                waiting.into_iter().for_each(|done| done(Ok(())));
+                self.answer(waiting);
                 self.tell_watcher(&changes);
             }
             Err(error) => self.fail(changes, waiting, error),
+        }
+    }
+
+    fn answer(&self, mut waiting: Vec<Done>) {
+        let mut answer = || waiting.drain(..).for_each(|done| done(Ok(())));
+        match self.shared.around.get() {
+            Some(around) => around(&mut answer),
+            None => answer(),
         }
     }
 
@@ -256,7 +289,7 @@ impl Flusher {
         for change in changes.iter().rev() {
             match &change.old {
                 Some(old) => drop(self.table.put(Arc::clone(old))),
-                None => drop(self.table.remove(&change.caller)),
+                None => drop(change.new.as_ref().and_then(|new| self.table.remove(new.caller()))),
             }
         }
         drop(queue);
@@ -295,7 +328,7 @@ impl Flusher {
                 let same = self.table.select_one(entry.caller()).is_some_and(|now| Arc::ptr_eq(&now, &entry));
                 if same && self.table.is_expired(&entry) {
                     let old = self.table.remove(entry.caller());
-                    queue.changes.push(Change { caller: entry.caller().into(), old, new: None });
+                    queue.changes.push(Change { old, new: None });
                     self.shared.counters.expired.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -319,15 +352,14 @@ impl Flusher {
             // Under the lock, so that no entry is written that has been
             // removed or replaced meanwhile.
             let queue = self.shared.queue.lock();
-            let pending: HashMap<&str, ()> = queue.changes.iter().map(|change| (&*change.caller, ())).collect();
+            let pending: HashSet<u64> = queue.changes.iter().flat_map(Change::slots).collect();
             let clock = self.table.clock();
             let current = lagging.iter().filter(|entry| {
-                !pending.contains_key(entry.caller())
+                !pending.contains(&entry.slot())
                     && self.table.select_one(entry.caller()).is_some_and(|now| Arc::ptr_eq(&now, entry))
             });
-            let batch: Vec<_> = current.map(|entry| (entry.caller(), Some(entry.encode(clock)))).collect();
-            if let Err(error) = store.write(batch, 0, clock.stored(clock.now())) {
-                drop(pending);
+            let records = current.map(|entry| (entry.slot(), Some(entry.encode(clock))));
+            if let Err(error) = store.write(records, 0, clock.stored(clock.now())) {
                 drop(queue);
                 return self.fail(Vec::new(), Vec::new(), error);
             }

@@ -41,6 +41,9 @@ use journal::{Change, Done, Journal};
 use store::Store;
 use table::Table;
 
+/// Entries that room is made for before they are read.
+const MAX_RESERVED: usize = 4_000_000;
+
 /// What a worker binds to a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding<'a> {
@@ -80,14 +83,18 @@ impl Bindings {
     #[doc(hidden)]
     pub fn open_by(dir: &Path, settings: &Settings, watch: Watch) -> Result<Bindings, OpenError> {
         let table = Arc::new(Table::new(settings.session_timeout_s));
-        let begin = |stored| table.clock().begin(stored);
+        let begin = |stored, count: usize| {
+            table.clock().begin(stored);
+            // A record on disk says so; it grows beyond that if need be.
+            table.reserve(count.min(MAX_RESERVED));
+        };
         let load = |key: &[u8], record: &[u8]| {
             let entry = Entry::decode(key, record, table.clock())?;
-            let alive = !table.is_expired(&entry);
-            if alive {
-                table.put(Arc::new(entry));
+            if table.is_expired(&entry) {
+                table.skip_slot(entry.slot());
+                return Some(false);
             }
-            Some(alive)
+            table.load(entry).then_some(true)
         };
         let store = settings.persist.then(|| Store::open(dir, watch, begin, load)).transpose()?;
         let journal = Journal::start(store, Arc::clone(&table));
@@ -137,13 +144,20 @@ impl Bindings {
         self.0.table.watch(Box::new(watcher));
     }
 
+    /// Has `around` called with what calls the `done`s of one write, one after
+    /// the other: so it can make one of what they do. Only the first counts.
+    pub fn answer_within(&self, around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
+        self.0.journal.answer_within(Box::new(around));
+    }
+
     /// Binds a caller, in place of what it had. `done` is called once, from
     /// any thread, when that is on disk or has failed.
     pub fn bind(&self, binding: Binding<'_>, done: impl FnOnce(Result<(), JournalError>) + Send + 'static) {
-        let entry = Arc::new(Entry::new(&binding, self.0.table.clock()));
+        let table = &self.0.table;
+        let entry = Arc::new(Entry::new(table.next_slot(), &binding, table.clock()));
         self.change(Box::new(done), |table, changes| {
             let old = table.put(Arc::clone(&entry));
-            changes.push(Change { caller: entry.caller().into(), old, new: Some(entry) });
+            changes.push(Change { old, new: Some(entry) });
         });
     }
 
@@ -156,7 +170,7 @@ impl Bindings {
     pub fn unbind_caller_counted(&self, caller: &str, done: impl FnOnce(Result<usize, JournalError>) + Send + 'static) {
         self.unbind(done, |table, changes| {
             if let Some(old) = table.remove(caller) {
-                changes.push(Change { caller: caller.into(), old: Some(old), new: None });
+                changes.push(Change { old: Some(old), new: None });
             }
         });
     }
@@ -175,7 +189,7 @@ impl Bindings {
         self.unbind(done, |table, changes| {
             for entry in table.all_at(address) {
                 if let Some(old) = table.remove(entry.caller()) {
-                    changes.push(Change { caller: entry.caller().into(), old: Some(old), new: None });
+                    changes.push(Change { old: Some(old), new: None });
                 }
             }
         });

@@ -27,7 +27,7 @@ const PATIENCE: u32 = 4;
 const BATCH: usize = 10_000;
 
 /// A record to be written, or removed, and by how much that changes their count.
-type Repair = (Box<str>, Option<Arc<Entry>>, isize);
+type Repair = (u64, Option<Arc<Entry>>, isize);
 
 impl Store {
     /// Opens the database again and makes it hold what `table` does, which must
@@ -73,24 +73,23 @@ impl Store {
         for record in self.database().map_err(Unusable::Disk)?.iter() {
             let (key, value) = record.map_err(damaged)?;
             if key == META {
-                batch = Meta::decode(&value).map_or(0, |meta| meta.batch);
+                batch = Meta::decode(&value).map_or(0, |(meta, _)| meta.batch);
                 continue;
             }
             count += 1;
-            let caller = std::str::from_utf8(&key).map_err(|error| Unusable::Database(error.to_string()))?;
-            let Some(entry) = table.select_one(caller) else {
-                repairs.push((caller.into(), None, -1));
-                continue;
-            };
-            known.insert(Arc::as_ptr(&entry));
-            if !Entry::decode(&key, &value, table.clock()).is_some_and(|stored| stored.says_the_same(&entry)) {
-                repairs.push((caller.into(), Some(entry), 0));
+            let stored = Entry::decode(&key, &value, table.clock());
+            let stored = stored.ok_or_else(|| Unusable::Database(format!("record {count} is damaged")))?;
+            let current = table.select_one(stored.caller()).filter(|entry| entry.slot() == stored.slot());
+            match current {
+                // Nothing but the time of the last touch can differ.
+                Some(entry) => drop(known.insert(Arc::as_ptr(&entry))),
+                None => repairs.push((stored.slot(), None, -1)),
             }
         }
         for shard in 0..table.shards() {
             for entry in table.select(shard, |_| true) {
                 if !known.contains(&Arc::as_ptr(&entry)) {
-                    repairs.push((entry.caller().into(), Some(entry), 1));
+                    repairs.push((entry.slot(), Some(entry), 1));
                 }
             }
         }
@@ -102,9 +101,9 @@ impl Store {
     fn repair(&mut self, repairs: Vec<Repair>, table: &Table) -> Result<usize, String> {
         let clock = table.clock();
         let mut write = |some: &[Repair]| {
-            let records = some.iter().map(|(caller, entry, _)| (&**caller, entry.as_ref().map(|e| e.encode(clock))));
+            let records = some.iter().map(|(slot, entry, _)| (*slot, entry.as_ref().map(|e| e.encode(clock))));
             let grown = some.iter().map(|(.., grown)| grown).sum();
-            self.write(records.collect(), grown, clock.stored(clock.now())).map_err(|error| error.to_string())
+            self.write(records, grown, clock.stored(clock.now())).map_err(|error| error.to_string())
         };
         if repairs.is_empty() {
             write(&[])?;

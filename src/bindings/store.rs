@@ -23,11 +23,12 @@ pub(super) const DATABASE: &str = "bindings";
 const LOCK: &str = "lock";
 const LAST_BATCH: &str = "bindings.last";
 
-/// Key of the record about the database itself; no caller has such an id.
+/// Key of the record about the database itself; the others' have 8 bytes.
 pub(super) const META: &[u8] = b"\0meta";
-const FORMAT: u8 = 2;
-/// Without a stamp.
-const OLD_FORMAT: u8 = 1;
+const FORMAT: u8 = 3;
+
+/// A record's key, and the record; `None`: none any more.
+pub(super) type Record = (u64, Option<Vec<u8>>);
 
 /// Bytes of its pages that sled keeps; the table is ours to keep.
 const CACHE: u64 = 16 * 1024 * 1024;
@@ -56,12 +57,11 @@ pub struct Store {
 pub(super) struct Meta {
     pub batch: u64,
     count: u64,
-    stamp: Option<Stamp>,
 }
 
 /// What the store's clock stood at, and when that was.
 #[derive(Clone, Copy)]
-struct Stamp {
+pub(super) struct Stamp {
     stored: u64,
     at: Uptime,
 }
@@ -91,41 +91,38 @@ impl Stamp {
 }
 
 impl Meta {
-    fn encode(self) -> Vec<u8> {
-        let mut out = vec![if self.stamp.is_some() { FORMAT } else { OLD_FORMAT }];
+    fn encode(self, stamp: Stamp) -> Vec<u8> {
+        let mut out = vec![FORMAT];
         out.extend_from_slice(&self.batch.to_be_bytes());
         out.extend_from_slice(&self.count.to_be_bytes());
-        out.extend(self.stamp.into_iter().flat_map(Stamp::encode));
+        out.extend_from_slice(&stamp.encode());
         let sum = crc32fast::hash(&out);
         out.extend_from_slice(&sum.to_be_bytes());
         out
     }
 
-    pub fn decode(bytes: &[u8]) -> Option<Meta> {
+    /// Also what the clock stood at with it.
+    pub fn decode(bytes: &[u8]) -> Option<(Meta, Stamp)> {
         let (body, sum) = bytes.split_last_chunk::<4>()?;
         if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
             return None;
         }
-        let (format, body) = body.split_first()?;
+        let body = body.strip_prefix(&[FORMAT])?;
         let (batch, body) = body.split_first_chunk::<8>()?;
         let (count, stamp) = body.split_first_chunk::<8>()?;
-        let stamp = match *format {
-            FORMAT => Some(Stamp::decode(stamp)?),
-            OLD_FORMAT if stamp.is_empty() => None,
-            _ => return None,
-        };
-        Some(Meta { batch: u64::from_be_bytes(*batch), count: u64::from_be_bytes(*count), stamp })
+        let meta = Meta { batch: u64::from_be_bytes(*batch), count: u64::from_be_bytes(*count) };
+        Some((meta, Stamp::decode(stamp)?))
     }
 }
 
 impl Store {
-    /// Opens the database, tells `begin` what its clock stands at, and hands each
-    /// record to `load`, which says whether the record is to be kept; `None`: it
+    /// Opens the database, tells `begin` what its clock stands at and how many
+    /// records it has, and hands each to `load`, which says whether the record is to be kept; `None`: it
     /// is damaged.
     pub fn open(
         dir: &Path,
         watch: Watch,
-        begin: impl FnOnce(u64),
+        begin: impl FnOnce(u64, usize),
         mut load: impl FnMut(&[u8], &[u8]) -> Option<bool>,
     ) -> Result<Store, OpenError> {
         let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
@@ -146,7 +143,7 @@ impl Store {
         path: &Path,
         lock: File,
         watch: Watch,
-        begin: impl FnOnce(u64),
+        begin: impl FnOnce(u64, usize),
         load: &mut impl FnMut(&[u8], &[u8]) -> Option<bool>,
     ) -> Result<Store, OpenError> {
         let corrupt = |what: String| OpenError::Corrupt { path: path.into(), what };
@@ -171,15 +168,16 @@ impl Store {
         let file = File::open(path.join("db")).map_err(failed("can't be read"))?;
 
         let meta = db.get(META).map_err(unreadable)?;
-        let decode =
-            |value: sled::IVec| Meta::decode(&value).ok_or_else(|| corrupt("its own record is damaged".into()));
+        let decode = |value: sled::IVec| {
+            Meta::decode(&value)
+                .ok_or_else(|| corrupt("its own record is damaged, or of another version of skep".into()))
+        };
         let meta = meta.map(decode).transpose()?;
-        let stamps = beside.into_iter().chain(meta.and_then(|meta| meta.stamp));
-        // The clock of a new store, and of one from before there were stamps,
-        // begins with the wall clock.
+        let stamps = beside.into_iter().chain(meta.map(|(_, stamp)| stamp));
+        // The clock of a new store begins with the wall clock.
         let now = watch.now();
         let stored = stamps.max_by_key(|stamp| stamp.stored).map_or_else(wall_clock_s, |stamp| stamp.by(now));
-        begin(stored);
+        begin(stored, meta.map_or(0, |(meta, _)| meta.count as usize));
         let mut count = 0;
         let mut expired = Vec::new();
         for record in db.iter() {
@@ -190,12 +188,12 @@ impl Store {
             count += 1;
             match load(&key, &value) {
                 Some(true) => {}
-                Some(false) => expired.push(key),
+                Some(false) => expired.extend(slot_of(&key)),
                 None => return Err(corrupt(format!("record {count} is damaged"))),
             }
         }
         let meta = match meta {
-            Some(meta) => meta,
+            Some((meta, _)) => meta,
             None if count == 0 && known == 0 => Meta::default(),
             None => return Err(corrupt("its own record is missing".into())),
         };
@@ -209,7 +207,7 @@ impl Store {
         let mut store =
             Store { dir: dir.into(), db: Some(db), failed_opens: 0, file, last_batch, meta, watch, _lock: lock };
         let gone = -(expired.len() as isize);
-        let expired: Vec<_> = expired.iter().map(|key| (std::str::from_utf8(key).unwrap_or_default(), None)).collect();
+        let expired = expired.into_iter().map(|slot| (slot, None));
         // The first batch also shows early that the disk takes writes.
         store
             .write(expired, gone, stored)
@@ -222,21 +220,21 @@ impl Store {
     /// the clock stands at.
     pub fn write(
         &mut self,
-        records: Vec<(&str, Option<Vec<u8>>)>,
+        records: impl IntoIterator<Item = Record>,
         grown: isize,
         stored: u64,
     ) -> Result<(), JournalError> {
         let count = self.meta.count.saturating_add_signed(grown as i64);
         let stamp = Stamp { stored, at: self.watch.now() };
-        let meta = Meta { batch: self.meta.batch + 1, count, stamp: Some(stamp) };
+        let meta = Meta { batch: self.meta.batch + 1, count };
         let mut batch = sled::Batch::default();
-        for (key, record) in records {
+        for (slot, record) in records {
             match record {
-                Some(record) => batch.insert(key.as_bytes(), record),
-                None => batch.remove(key.as_bytes()),
+                Some(record) => batch.insert(&slot.to_be_bytes(), record),
+                None => batch.remove(&slot.to_be_bytes()),
             }
         }
-        batch.insert(META, meta.encode());
+        batch.insert(META, meta.encode(stamp));
         let written = catch_unwind(AssertUnwindSafe(|| {
             let db = self.database()?;
             db.apply_batch(batch).map_err(|error| error.to_string())?;
@@ -293,6 +291,10 @@ impl Store {
         // and only then, with the rest of us, the lock.
         self.close_database();
     }
+}
+
+fn slot_of(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.try_into().ok()?))
 }
 
 /// Makes this process the only one in the directory.

@@ -18,6 +18,7 @@ pub struct Table {
     by_address: Box<[RwLock<HashTable<Bound>>]>,
     hasher: RandomState,
     count: AtomicUsize,
+    next_slot: AtomicU64,
     timeout_s: u32,
     clock: Clock,
     watcher: OnceLock<Watcher>,
@@ -54,6 +55,7 @@ impl Table {
             by_address: (0..SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
             count: AtomicUsize::new(0),
+            next_slot: AtomicU64::new(0),
             timeout_s: timeout_s.min(u32::MAX as u64) as u32,
             clock: Clock::new(),
             watcher: OnceLock::new(),
@@ -75,6 +77,16 @@ impl Table {
 
     pub fn timeout_s(&self) -> u32 {
         self.timeout_s
+    }
+
+    /// A key for a new record.
+    pub fn next_slot(&self) -> u64 {
+        self.next_slot.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Has no later record get this key.
+    pub fn skip_slot(&self, slot: u64) {
+        self.next_slot.fetch_max(slot.saturating_add(1), Ordering::Relaxed);
     }
 
     pub fn len(&self) -> usize {
@@ -132,6 +144,34 @@ impl Table {
             self.index(entry);
         }
         old
+    }
+
+    /// Makes room for so many entries, which will be spread over the shards
+    /// not quite evenly.
+    pub fn reserve(&self, entries: usize) {
+        let each = entries / SHARDS;
+        let each = each + each / 16;
+        for shard in &self.by_caller {
+            shard.write().reserve(each, |entry| self.hasher.hash_one(entry.caller()));
+        }
+    }
+
+    /// Adds an entry that is on disk. False: its caller has one already.
+    pub fn load(&self, entry: Entry) -> bool {
+        self.skip_slot(entry.slot());
+        let (hash, shard) = self.place(entry.caller());
+        let mut table = self.by_caller[shard].write();
+        if table.find(hash, |other| other.caller() == entry.caller()).is_some() {
+            return false;
+        }
+        let entry = Arc::new(entry);
+        table.insert_unique(hash, Arc::clone(&entry), |e| self.hasher.hash_one(e.caller()));
+        drop(table);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if !entry.address().is_empty() {
+            self.index(entry);
+        }
+        true
     }
 
     fn index(&self, entry: Arc<Entry>) {

@@ -61,6 +61,15 @@ pub fn flush_put_off() {
     PUT_OFF.with_borrow_mut(|put_off| put_off.touched = touched);
 }
 
+/// Has writes put off while `act` runs, and then makes them: for a thread that
+/// gives many answers in a row.
+pub fn writing_once(act: impl FnOnce()) {
+    PUT_OFF.with_borrow_mut(|put_off| put_off.allowed = true);
+    act();
+    flush_put_off();
+    PUT_OFF.with_borrow_mut(|put_off| put_off.allowed = false);
+}
+
 /// Lets other tasks of this thread run. Unlike a plain yield this leaves no
 /// writes put off: a thread on which some task always has more to do never
 /// sleeps, and so would not come to write them.
@@ -121,6 +130,20 @@ impl Batch {
             flush_put_off();
             self.flush_fairly().await;
         }
+    }
+
+    /// Like [`Batch::flush_soon`], for what no connection's task has to do.
+    pub fn put_off(&mut self) {
+        let full = PUT_OFF.with_borrow_mut(|put_off| {
+            if put_off.allowed {
+                put_off.touched.append(&mut self.touched);
+            }
+            put_off.touched.len() > SOCKETS_PUT_OFF
+        });
+        if full {
+            flush_put_off();
+        }
+        self.flush();
     }
 
     /// Like [`Batch::flush`], but lets other tasks run in between.

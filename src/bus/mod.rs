@@ -116,7 +116,7 @@ use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 pub use access::is_user_name;
-pub use batch::{Batch, allow_putting_off, flush_put_off};
+pub use batch::{Batch, allow_putting_off, flush_put_off, writing_once};
 pub use clock::now_ms;
 pub use events::{Event, EventKind, Events};
 pub use hook::{ClientHook, Hook, Inbound, Undeliverable};

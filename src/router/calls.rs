@@ -183,7 +183,7 @@ fn answer_done(caller: Option<Caller>, done: Result<(), JournalError>) {
     let error = RpcError { code: -32603, message: "Internal error", data: text.as_deref() };
     let mut batch = Batch::new();
     answer(caller, done.map(|()| Value::from(1)).map_err(|_| error), &mut batch);
-    batch.flush();
+    batch.put_off();
 }
 
 fn answer(caller: Option<Caller>, outcome: Result<Value, RpcError<'_>>, batch: &mut Batch) {

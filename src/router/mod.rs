@@ -95,6 +95,7 @@ pub struct BusName<'a> {
 
 impl Router {
     pub fn new(settings: Settings, bindings: Bindings) -> Router {
+        bindings.answer_within(|answer| crate::bus::writing_once(answer));
         let presence = settings.presence.enabled.then(|| {
             let presence = Arc::new(presence::Presence::default());
             let marks = Arc::clone(&presence);
