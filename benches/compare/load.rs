@@ -39,6 +39,11 @@ pub fn id(kind: &str, n: usize) -> String {
     format!("{kind}{n:0>width$}", width = 20 - kind.len())
 }
 
+/// A caller's id, in no order, as real ones are.
+fn bound_id(n: usize) -> String {
+    format!("bound{:015x}", (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 4)
+}
+
 async fn patient<T>(what: &str, load: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(PATIENCE, load).await.map_err(|_| io::Error::other(format!("lost: {what}")))?
 }
@@ -271,7 +276,7 @@ impl Target {
         worker.subscribe(&format!("priv/{binder}"), 0).await?;
         let token = skep::router::router_token("backend-1");
         let bind = |n: usize| {
-            let caller = id("bound", n);
+            let caller = bound_id(n);
             let call = format!(
                 r#"{{"jsonrpc":"2.0","id":{n},"method":"_bkpr.router.bind","params":{{"caller_id":"{caller}","caller_addr":"priv/{caller}@frontend-1","address":"frontend.user-{n}","auth_data":"user-{n}"}}}}"#
             );
@@ -332,7 +337,7 @@ impl Target {
     pub async fn calls_of_bound(self, from: usize, sessions: usize, calls: usize) -> io::Result<Vec<Duration>> {
         let mut times = Vec::with_capacity(sessions * calls);
         for n in from..from + sessions {
-            let caller = id("bound", n);
+            let caller = bound_id(n);
             let mut user = self.user(&caller).await?;
             for call in 0..calls {
                 let bytes = self.request(&format!("priv/{caller}"), call).packet(5);
