@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params};
-use aws_lc_rs::{constant_time, hmac, rand};
+use aws_lc_rs::{constant_time, hmac};
+use rand::RngExt;
 
 /// What the text of a hash begins with; no plain password may.
 const HASH_PREFIX: &str = "$argon2";
@@ -18,10 +19,10 @@ const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_ROUNDS: u32 = 32;
 const MAX_LANES: u32 = 16;
 
-/// Makes tags of passwords: of this process, and known to nobody.
-static TAG_KEY: LazyLock<hmac::Key> = LazyLock::new(|| {
-    hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).expect("the system gives random bytes")
-});
+/// Makes tags of passwords: of this process, and known to nobody. Its bytes are
+/// not aws-lc's, whose source takes 40 ms to begin.
+static TAG_KEY: LazyLock<hmac::Key> =
+    LazyLock::new(|| hmac::Key::new(hmac::HMAC_SHA256, &rand::rng().random::<[u8; 32]>()));
 
 /// What stands for text in this process, and can't be turned back into it.
 pub type Tag = [u8; 32];
