@@ -1,76 +1,39 @@
 //! The floor: bytes there and back through a relay that looks at nothing, in a
-//! process of its own as a router would be.
+//! process of its own as a router would be, to an echo in another one.
 
-use std::env;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
-/// The argument that has this program be the relay to the address after it.
-pub const RELAY: &str = "relay-to";
+use crate::load::CLIENTS;
+use crate::pace::Pace;
+use crate::part::Part;
 
-/// About what a request and its answer have.
+/// About what a request and its answer have, in bytes.
 const SIZE: usize = 200;
 
-/// Relays connections to `to`; never ends by itself.
-pub async fn relay(to: &str) -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
-    io::stdout().flush()?;
-    loop {
-        let (mut client, _) = listener.accept().await?;
-        client.set_nodelay(true)?;
-        let mut server = TcpStream::connect(to).await?;
-        server.set_nodelay(true)?;
-        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
-    }
-}
-
 pub struct Floor {
-    process: Child,
-    relay: SocketAddr,
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+    relay: Part,
+    echo: Part,
 }
 
 impl Floor {
-    /// Starts an echo server here and a relay to it in another process.
-    pub async fn start() -> io::Result<Floor> {
-        let echo = TcpListener::bind("127.0.0.1:0").await?;
-        let to = echo.local_addr()?.to_string();
-        tokio::spawn(async move {
-            while let Ok((mut socket, _)) = echo.accept().await {
-                socket.set_nodelay(true)?;
-                let mut buffer = vec![0; 4096];
-                loop {
-                    let read = socket.read(&mut buffer).await?;
-                    if read == 0 {
-                        break;
-                    }
-                    socket.write_all(&buffer[..read]).await?;
-                }
-            }
-            io::Result::Ok(())
-        });
-        let mut process = Command::new(env::current_exe()?).args([RELAY, &to]).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("its output")).read_line(&mut line)?;
-        let relay = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Floor { process, relay })
+    pub fn start() -> io::Result<Floor> {
+        let echo = Part::echo()?;
+        Ok(Floor { relay: Part::relay(echo.address)?, echo })
+    }
+
+    pub fn pids(&self) -> [u32; 2] {
+        [self.relay.pid(), self.echo.pid()]
     }
 
     /// Times there and back, one after the other; sorted.
     pub async fn round_trips(&self, count: usize) -> io::Result<Vec<Duration>> {
-        let mut socket = TcpStream::connect(self.relay).await?;
+        let mut socket = TcpStream::connect(self.relay.address).await?;
         socket.set_nodelay(true)?;
         let mut buffer = vec![0; SIZE];
         let mut times = Vec::with_capacity(count);
@@ -82,5 +45,40 @@ impl Floor {
         }
         times.sort_unstable();
         Ok(times)
+    }
+
+    /// The same on many connections at once, at `rate` a second whatever becomes
+    /// of those before: what the machine itself does to such times; sorted.
+    pub async fn paced(&self, rate: f64, time: Duration) -> io::Result<Vec<Duration>> {
+        let mut clients = JoinSet::new();
+        for n in 0..CLIENTS {
+            let pace = Pace::new(rate, time, n);
+            let mut socket = TcpStream::connect(self.relay.address).await?;
+            socket.set_nodelay(true)?;
+            clients.spawn(async move {
+                let (mut sent_at, mut times) = (Vec::with_capacity(pace.count), Vec::with_capacity(pace.count));
+                let (mut buffer, mut came) = (vec![0; SIZE * 64], 0);
+                while times.len() < pace.count {
+                    tokio::select! {
+                        read = socket.read(&mut buffer) => came += read?,
+                        () = sleep_until(pace.due(sent_at.len())), if sent_at.len() < pace.count => {
+                            let new = pace.by_now() - sent_at.len();
+                            sent_at.resize(sent_at.len() + new, Instant::now());
+                            socket.write_all(&vec![0; SIZE * new]).await?;
+                        }
+                    }
+                    while came >= SIZE * (times.len() + 1) {
+                        times.push(sent_at[times.len()].elapsed());
+                    }
+                }
+                io::Result::Ok(times)
+            });
+        }
+        let mut all = Vec::new();
+        for times in clients.join_all().await {
+            all.extend(times?);
+        }
+        all.sort_unstable();
+        Ok(all)
     }
 }

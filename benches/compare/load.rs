@@ -11,6 +11,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::client::{Login, Message, PUBACK, PUBLISH, packet};
 use crate::conn::Conn;
+use crate::pace::Pace;
 use crate::side::Side;
 
 /// Clients of the saturated rows, requests under way of each, and workers.
@@ -156,15 +157,13 @@ impl Target {
     /// before; sorted.
     pub async fn paced(self, rate: f64, time: Duration) -> io::Result<Vec<Duration>> {
         let mut clients = JoinSet::new();
-        let pause = Duration::from_secs_f64(CLIENTS as f64 / rate);
-        let calls = (time.as_secs_f64() / pause.as_secs_f64()) as usize;
         for n in 0..CLIENTS {
             let caller = id("client", n);
             let mut user = self.user(&caller).await?;
             let mailbox = format!("priv/{caller}");
             clients.spawn(async move {
-                let began = tokio::time::Instant::now() + pause.mul_f64(n as f64 / CLIENTS as f64);
-                let due = |n: usize| began + pause.mul_f64(n as f64);
+                let pace = Pace::new(rate, time, n);
+                let calls = pace.count;
                 let mut times = Vec::with_capacity(calls);
                 let mut sent_at = Vec::with_capacity(calls);
                 let note = |message: Message, times: &mut Vec<Duration>, began: &[Instant]| {
@@ -173,14 +172,14 @@ impl Target {
                     times.push(began[number.unwrap_or(0usize)].elapsed());
                 };
                 while times.len() < calls {
-                    let next = if sent_at.len() < calls { due(sent_at.len()) } else { due(calls) + PATIENCE };
+                    let next = if sent_at.len() < calls { pace.due(sent_at.len()) } else { pace.due(calls) + PATIENCE };
                     tokio::select! {
                         message = user.message() => note(message?, &mut times, &sent_at),
                         () = sleep_until(next) => {
                             if sent_at.len() == calls {
                                 return Err(io::Error::other("lost: paced calls"));
                             }
-                            while sent_at.len() < calls && due(sent_at.len()).elapsed() > Duration::ZERO {
+                            while sent_at.len() < pace.by_now() {
                                 user.out.extend(self.request(&mailbox, sent_at.len()).packet(5));
                                 sent_at.push(Instant::now());
                             }

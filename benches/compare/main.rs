@@ -15,18 +15,23 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 mod client;
 mod conn;
+mod core;
 mod floor;
 mod load;
 mod once;
+mod pace;
 mod page;
+mod part;
 mod side;
 mod table;
 
 use std::env;
 use std::time::Duration;
 
+use core::OneCore;
 use floor::Floor;
 use load::{CLIENTS, DEPTH, Target, WORKERS};
+use part::Part;
 use side::Side;
 use table::{Figures, Row, number};
 
@@ -38,6 +43,7 @@ pub struct Effort {
     pub rounds: usize,
     pub calls: usize,
     pub saturated: Duration,
+    pub broadcasts: usize,
     pub connections: usize,
     pub sessions: usize,
     pub lives: usize,
@@ -50,6 +56,7 @@ impl Effort {
             rounds: 5,
             calls: 4_000,
             saturated: Duration::from_secs(3),
+            broadcasts: 100,
             connections: 5_000,
             sessions: 1_000_000,
             lives: 100_000,
@@ -62,6 +69,7 @@ impl Effort {
             rounds: 1,
             calls: 500,
             saturated: Duration::from_millis(500),
+            broadcasts: 20,
             connections: 500,
             sessions: 100_000,
             lives: 5_000,
@@ -77,48 +85,96 @@ pub fn percentile(sorted: &[Duration], part: f64) -> f64 {
 }
 
 /// What is measured on each side in each round.
-const ROUND_ROWS: [(&str, &str); 9] = [
-    ("one call at a time, median, µs", "at most 1.1 × the floor, and no more than Mosquitto"),
-    ("one call at a time, p99, µs", ""),
+const ROUND_ROWS: [(&str, &str); 10] = [
+    ("one call at a time, all on one core, median, µs", "at most 1.1 × the floor, and no more than Mosquitto"),
+    ("the same, wherever the system runs them", ""),
+    ("the same, p99", ""),
     ("calls/s, 20 clients, 20 under way each", "1.5 × Mosquitto, 4 × the pair"),
     ("server CPU a call then, µs", "half of Mosquitto's"),
     ("p99 by median, at half of those calls/s", "under 3"),
     ("broadcast to 1,000, deliveries/s", "1.5 × Mosquitto"),
     ("broadcast to 5,000, deliveries/s", "1.5 × Mosquitto"),
-    ("notification, one at a time, median, µs", "no more than Mosquitto"),
+    ("notification, one at a time, all on one core, median, µs", "no more than Mosquitto"),
     ("binds/s, on disk, 256 under way", "50,000"),
 ];
 
-/// All rows of one round of one side.
+/// Rows that the floor has, too, and that its pace depends on.
+const SINGLE: usize = 0;
+const ANYWHERE: usize = 1;
+const ANYWHERE_P99: usize = 2;
+const SATURATED: usize = 3;
+const PACED: usize = 5;
+
+/// Row of the notifications, which takes turns as single calls do.
+const NOTES: usize = 8;
+
+/// The rows of one round of one side, but for those that take turns.
 async fn round(side: &Side, round: usize, effort: &Effort) -> std::io::Result<[Option<f64>; ROUND_ROWS.len()]> {
     let target = Target::from(side);
     let mut workers = target.workers().await?;
-    let single = target.one_at_a_time(effort.calls).await?;
     let cpu = side.cpu();
     let calls = target.saturate(effort.saturated).await? as f64;
     let cpu = (side.cpu() - cpu) / calls * 1e6;
     let rate = calls / effort.saturated.as_secs_f64();
     let paced = target.paced(rate / 2.0, effort.saturated).await?;
     workers.shutdown().await;
-    let messages = effort.calls / 40;
-    let thousand = target.broadcast(1_000.min(effort.connections), messages).await?;
-    let five = target.broadcast(effort.connections, messages / 4).await?;
-    let note = target.notifications(effort.calls).await?;
+    let thousand = target.broadcast(1_000.min(effort.connections), effort.broadcasts).await?;
+    let five = target.broadcast(effort.connections, effort.broadcasts).await?;
     let binds = match side.routed {
         true => Some(target.binds(round * 20_000..(round + 1) * 20_000).await?),
         false => None,
     };
     Ok([
-        Some(percentile(&single, 0.5)),
-        Some(percentile(&single, 0.99)),
+        None,
+        None,
+        None,
         Some(rate),
         Some(cpu),
         Some(percentile(&paced, 0.99) / percentile(&paced, 0.5)),
         Some(thousand),
         Some(five),
-        Some(percentile(&note, 0.5)),
+        None,
         binds,
     ])
+}
+
+/// What comes one at a time is measured in so many turns a round, so that the
+/// machine's moods come to all sides alike.
+const TURNS: usize = 20;
+
+/// Times of one round that are taken one at a time.
+#[derive(Clone, Default)]
+struct Times {
+    on_one_core: Vec<Duration>,
+    anywhere: Vec<Duration>,
+    notes: Vec<Duration>,
+}
+
+/// Those of the floor, then those of each side.
+async fn in_turns(sides: &[Side], floor: &Floor, effort: &Effort) -> std::io::Result<Vec<Times>> {
+    let workers = sides.iter().map(|side| Part::workers(side.backend)).collect::<std::io::Result<Vec<_>>>()?;
+    let parts = workers.iter().map(Part::pid).chain(floor.pids());
+    let pids: Vec<u32> = sides.iter().flat_map(Side::pids).chain(parts).collect();
+    let mut times = vec![Times::default(); sides.len() + 1];
+    let calls = effort.calls / TURNS;
+    for _ in 0..TURNS {
+        times[0].anywhere.extend(floor.round_trips(calls).await?);
+        for (side, times) in sides.iter().zip(&mut times[1..]) {
+            times.anywhere.extend(Target::from(side).one_at_a_time(calls).await?);
+        }
+        let _all = OneCore::new(pids.clone());
+        times[0].on_one_core.extend(floor.round_trips(calls).await?);
+        for (side, times) in sides.iter().zip(&mut times[1..]) {
+            times.on_one_core.extend(Target::from(side).one_at_a_time(calls).await?);
+            times.notes.extend(Target::from(side).notifications(calls).await?);
+        }
+    }
+    for times in &mut times {
+        times.on_one_core.sort_unstable();
+        times.anywhere.sort_unstable();
+        times.notes.sort_unstable();
+    }
+    Ok(times)
 }
 
 async fn measure(effort: &Effort) -> std::io::Result<()> {
@@ -131,20 +187,31 @@ async fn measure(effort: &Effort) -> std::io::Result<()> {
         Some(side) => sides.push(side),
         None => eprintln!("no checkout of the framework is given in BEEKEEPER: its routers are not measured"),
     }
-    let floor = Floor::start().await?;
-    // The floor is the second column, with the first row only.
+    let floor = Floor::start()?;
+    // The floor is the second column, with a few rows only.
     let columns = sides.len() + 1;
     let mut figures = vec![vec![Figures::default(); columns]; ROUND_ROWS.len()];
     for number in 0..effort.rounds {
-        let times = floor.round_trips(effort.calls).await?;
-        figures[0][1].add(percentile(&times, 0.5));
-        figures[1][1].add(percentile(&times, 0.99));
+        let columns = [1, 0].into_iter().chain(2..);
+        for (times, column) in in_turns(&sides, &floor, effort).await?.iter().zip(columns) {
+            figures[SINGLE][column].add(percentile(&times.on_one_core, 0.5));
+            figures[ANYWHERE][column].add(percentile(&times.anywhere, 0.5));
+            figures[ANYWHERE_P99][column].add(percentile(&times.anywhere, 0.99));
+            if !times.notes.is_empty() {
+                figures[NOTES][column].add(percentile(&times.notes, 0.5));
+            }
+        }
         for (at, side) in sides.iter().enumerate() {
             let column = if at == 0 { 0 } else { at + 1 };
-            for (row, value) in round(side, number, effort).await?.into_iter().enumerate() {
+            let values = round(side, number, effort).await?;
+            for (row, value) in values.into_iter().enumerate() {
                 if let Some(value) = value {
                     figures[row][column].add(value);
                 }
+            }
+            if let (0, Some(rate)) = (at, values[SATURATED]) {
+                let times = floor.paced(rate / 2.0, effort.saturated).await?;
+                figures[PACED][1].add(percentile(&times, 0.99) / percentile(&times, 0.5));
             }
             eprintln!("round {} of {}: {}", number + 1, effort.rounds, side.name);
         }
@@ -173,12 +240,14 @@ async fn measure(effort: &Effort) -> std::io::Result<()> {
 }
 
 fn main() -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // One core for the load, so that one is left to what is measured.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let arguments: Vec<String> = env::args().collect();
-    if let [_, word, to] = &arguments[..]
-        && word == floor::RELAY
+    if let [_, part, address] = &arguments[..]
+        && let Ok(address) = address.parse()
+        && runtime.block_on(part::be(part, address))?
     {
-        return runtime.block_on(floor::relay(to));
+        return Ok(());
     }
     let effort = if arguments.iter().any(|argument| argument == "--quick") { Effort::quick() } else { Effort::whole() };
     runtime.block_on(measure(&effort))

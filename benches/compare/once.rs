@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::Effort;
+use crate::core::OneCore;
 use crate::load::Target;
 use crate::percentile;
 use crate::side::{self, Side};
@@ -71,6 +72,7 @@ async fn sessions(effort: &Effort) -> io::Result<Vec<Row>> {
     const THOUSAND: usize = 1_000;
     let median = async |side: &Side| {
         let target = Target::from(side);
+        let _all = OneCore::new(side.pids());
         let mut workers = target.workers().await?;
         let times = target.calls_of_bound(0, 100, effort.calls / 100).await?;
         workers.shutdown().await;

@@ -133,7 +133,7 @@ pub fn pair() -> Option<Side> {
 
 impl Side {
     /// Its processes and their children.
-    fn pids(&self) -> Vec<u32> {
+    pub fn pids(&self) -> Vec<u32> {
         let mut all: Vec<u32> = self.processes.iter().map(|process| process.0.id()).collect();
         let mut next = 0;
         while let Some(pid) = all.get(next) {
