@@ -409,7 +409,7 @@ impl Connection {
     /// Counts what the connection holds in the memory of the bus.
     fn count_held(&mut self) {
         let own = self.partial.capacity() + self.unsent.capacity();
-        let held = own + self.transport.held() + self.client.alias_bytes;
+        let held = own + self.transport.held() + self.client.alias_bytes as usize;
         let held = held & !(LEAST_COUNTED - 1);
         if held != self.charge.bytes() {
             self.charge.set(held);
@@ -553,5 +553,18 @@ impl Connection {
         let mut last = self.unwritten(&unsent).await?;
         last.append(&mut self.client.goodbye(reason, &text));
         Some(last)
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// tokio adds up to 88 bytes of its own, and rounds up to a multiple of 128.
+    #[test]
+    fn a_connections_task_takes_512_bytes() {
+        fn size<F>(_: fn(Connection, Vec<u8>) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(Connection::run) <= 512 - 88, "{} bytes", size(Connection::run));
     }
 }

@@ -42,7 +42,8 @@ pub enum Crowded {
 /// A place among the connections; given up when dropped.
 pub struct Seat {
     of: Arc<Connections>,
-    key: Option<u64>,
+    /// Among those that are established; 0: it is not.
+    key: u64,
     address: Option<IpAddr>,
     user: Option<Arc<str>>,
 }
@@ -54,7 +55,7 @@ impl Connections {
             max: limits.max_connections,
             max_per_address: limits.max_per_address,
             max_per_user: limits.max_per_user,
-            next_key: AtomicU64::new(0),
+            next_key: AtomicU64::new(1),
             established: Mutex::default(),
             addresses: Mutex::default(),
             users: Mutex::default(),
@@ -64,7 +65,7 @@ impl Connections {
     /// A place for a new connection, if there is one left.
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Seat, Crowded> {
         // Gives up its place if it may not have it.
-        let mut seat = Seat { of: Arc::clone(self), key: None, address: None, user: None };
+        let mut seat = Seat { of: Arc::clone(self), key: 0, address: None, user: None };
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.max {
             return Err(Crowded::Bus);
         }
@@ -155,15 +156,15 @@ impl Seat {
     pub fn establish(&mut self, control: &Arc<Control>) {
         let key = self.of.next_key.fetch_add(1, Ordering::Relaxed);
         self.of.established.lock().insert(key, Arc::clone(control));
-        self.key = Some(key);
+        self.key = key;
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         self.of.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(key) = self.key {
-            self.of.established.lock().remove(&key);
+        if self.key != 0 {
+            self.of.established.lock().remove(&self.key);
         }
         if let Some(address) = &self.address {
             count_down(&mut self.of.addresses.lock(), address);

@@ -55,7 +55,7 @@ pub struct Admitted {
     /// Who it is by this login.
     pub account: Arc<Account>,
     /// Of the trust that has let it in.
-    pub generation: u64,
+    pub generation: u32,
     pub version: Version,
     pub quiet: bool,
     /// Largest packet that the client takes, in bytes.

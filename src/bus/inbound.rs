@@ -28,7 +28,7 @@ pub struct Client {
     /// Who it is; the session's is who it was when that began.
     account: Arc<Account>,
     /// Of the trust that `account` is from.
-    generation: u64,
+    generation: u32,
     pub version: Version,
     /// It wants no reason strings [MQTT-3.1.2-29].
     quiet: bool,
@@ -37,7 +37,7 @@ pub struct Client {
     /// Topics by alias; index 0 is alias 1.
     aliases: Vec<Option<Box<str>>>,
     /// Bytes of these.
-    pub alias_bytes: usize,
+    pub alias_bytes: u32,
     rate: Rate,
 }
 
@@ -201,7 +201,7 @@ impl Client {
             self.aliases.resize(at + 1, None);
         }
         self.aliases[at] = Some(publish.topic.into());
-        self.alias_bytes = self.aliases.iter().flatten().map(|topic| topic.len()).sum();
+        self.alias_bytes = self.aliases.iter().flatten().map(|topic| topic.len() as u32).sum();
         Ok(None)
     }
 

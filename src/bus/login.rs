@@ -36,7 +36,7 @@ pub struct Claims<'a> {
 pub struct Known {
     pub account: Arc<Account>,
     /// Of the trust that says so.
-    pub generation: u64,
+    pub generation: u32,
     /// When it has to go, [`clock::now_ms`]; 0: never.
     pub ends_at: u64,
 }
@@ -149,7 +149,7 @@ impl Bus {
         &self,
         token: &[u8],
         trust: &Arc<Trust>,
-        generation: u64,
+        generation: u32,
         address: IpAddr,
     ) -> Result<Known, Denied> {
         let (token, trust) = (token.to_vec(), Arc::clone(trust));

@@ -109,7 +109,7 @@ pub(crate) mod websocket;
 mod will;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
 use ahash::AHashMap;
 use parking_lot::RwLock;
@@ -162,7 +162,7 @@ struct Inner {
     /// Replaced on a reload, with `generation` counted up. Locked for a moment
     /// only, and not for messages.
     trust: RwLock<Arc<Trust>>,
-    generation: AtomicU64,
+    generation: AtomicU32,
     desk: login::Desk,
     connections: Arc<connections::Connections>,
     sessions: sessions::SessionTable,
@@ -222,7 +222,7 @@ impl Bus {
         };
         Ok(Bus(Arc::new(Inner {
             trust: RwLock::new(Arc::new(Trust::nobody())),
-            generation: AtomicU64::new(0),
+            generation: AtomicU32::new(0),
             desk: login::Desk::new(&settings.login),
             connections: connections::Connections::new(&settings.connections),
             sessions: sessions::SessionTable::default(),

@@ -101,7 +101,7 @@ impl Trust {
 /// Trust, and which in the order of those that a bus has had.
 pub(super) struct Current {
     pub trust: Arc<Trust>,
-    pub generation: u64,
+    pub generation: u32,
 }
 
 impl Bus {
@@ -124,12 +124,12 @@ impl Bus {
     }
 
     /// Changes whenever [`Bus::trust`] has been called.
-    pub(super) fn generation(&self) -> u64 {
+    pub(super) fn generation(&self) -> u32 {
         self.0.generation.load(Ordering::Acquire)
     }
 
     /// The account as it is by now, and when that is; none if it is gone.
-    pub(super) fn renewed(&self, account: &Arc<Account>) -> (u64, Option<Arc<Account>>) {
+    pub(super) fn renewed(&self, account: &Arc<Account>) -> (u32, Option<Arc<Account>>) {
         let Current { trust, generation } = self.current_trust();
         (generation, trust.accounts.renewed(account))
     }
