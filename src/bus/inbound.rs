@@ -38,7 +38,7 @@ pub struct Client {
     aliases: Vec<Option<Box<str>>>,
     /// Bytes of these.
     pub alias_bytes: u32,
-    rate: Rate,
+    rate: Option<Box<Rate>>,
 }
 
 /// Why a connection ends.
@@ -62,7 +62,7 @@ fn stop(reason: Reason, text: impl Into<String>) -> Stop {
 
 impl Client {
     pub fn new(bus: Bus, admitted: Admitted, control: Arc<Control>) -> Client {
-        let rate = Rate::new(bus.limits().connections.max_publish_rate);
+        let rate = Rate::new(bus.limits().connections.max_publish_rate).map(Box::new);
         let Admitted { session, account, generation, version, quiet, maximum_packet_size } = admitted;
         Client {
             bus,
@@ -141,7 +141,7 @@ impl Client {
     fn publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) -> Result<(), Stop> {
         self.bus.stats().messages_in.add(1);
         self.control.messages_in.add_alone();
-        if !self.rate.allow() {
+        if self.rate.as_mut().is_some_and(|rate| !rate.allow()) {
             self.bus.stats().rate_disconnects.add(1);
             return Err(stop(Reason::MessageRateTooHigh, "PUBLISH: more messages a second than this bus allows"));
         }

@@ -13,14 +13,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// 0: no limit.
-    pub fn new(per_second: u32) -> Rate {
+    /// `None`: there is no limit, 0.
+    pub fn new(per_second: u32) -> Option<Rate> {
         let per_second = per_second as u64;
-        Rate { per_second, tokens: full(per_second), filled_at: clock::now_ms() }
-    }
-
-    pub fn is_limited(&self) -> bool {
-        self.per_second != 0
+        (per_second > 0).then(|| Rate { per_second, tokens: full(per_second), filled_at: clock::now_ms() })
     }
 
     fn fill(&mut self, now: u64) {
@@ -31,9 +27,6 @@ impl Rate {
 
     /// Whether one more may be done now; counts it.
     pub fn allow(&mut self) -> bool {
-        if self.per_second == 0 {
-            return true;
-        }
         self.fill(clock::now_ms());
         if self.tokens < 1000 {
             return false;
@@ -45,9 +38,6 @@ impl Rate {
     /// Counts `n` that have been done; gives back for how many ms nothing more
     /// should be.
     pub fn spend(&mut self, n: usize, now: u64) -> u64 {
-        if self.per_second == 0 {
-            return 0;
-        }
         self.fill(now);
         self.tokens = self.tokens.saturating_sub_unsigned((n as u64).saturating_mul(1000));
         match self.tokens {
@@ -68,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_spent_too_early_is_waited_for() {
-        let mut rate = Rate::new(1_000);
+        let mut rate = Rate::new(1_000).expect("a limit");
         let now = rate.filled_at;
         assert_eq!(rate.spend(4_000, now), 0);
         assert_eq!(rate.spend(500, now), 500);
@@ -76,6 +66,6 @@ mod tests {
         assert_eq!(rate.spend(250, now + 500), 250);
         // A clock that stands still or a long pause: never more than the burst.
         assert_eq!(rate.spend(5_000, now + 1_000_000), 1_000);
-        assert_eq!(Rate::new(0).spend(usize::MAX, now), 0);
+        assert!(Rate::new(0).is_none());
     }
 }

@@ -28,11 +28,10 @@ pub struct Throttle {
 impl Throttle {
     /// `None`: there is no limit, 0.
     pub fn new(bytes_per_second: u32) -> Option<Box<Throttle>> {
-        let rate = Rate::new(bytes_per_second);
-        rate.is_limited().then(|| {
-            let read = (bytes_per_second / READS) as usize;
-            Box::new(Throttle { rate, read: read.max(LEAST), pause: Box::pin(sleep(Duration::ZERO)), paused: false })
-        })
+        let rate = Rate::new(bytes_per_second)?;
+        let read = (bytes_per_second / READS) as usize;
+        let pause = Box::pin(sleep(Duration::ZERO));
+        Some(Box::new(Throttle { rate, read: read.max(LEAST), pause, paused: false }))
     }
 
     /// Ready: the connection may be read. True: after a pause.
