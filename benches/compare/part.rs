@@ -60,7 +60,7 @@ impl Part {
 pub async fn be(name: &str, address: SocketAddr) -> io::Result<bool> {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     match name {
-        "echo" => serve(TcpListener::bind(listen).await?, |socket| echo(socket)).await?,
+        "echo" => serve(TcpListener::bind(listen).await?, echo).await?,
         "relay" => serve(TcpListener::bind(listen).await?, move |socket| relay(socket, address)).await?,
         "workers" => {
             let target = Target { backend: address, frontend: address, routed: true };
