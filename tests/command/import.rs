@@ -110,10 +110,11 @@ fn brokers_on_other_machines_become_listeners_that_do_not_collide() {
     let (ran, imported) = import(&[("bus.config.json", buses)], &[]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     for note in [
-        "bus b1 was at b1.example.org:1883: skep listens on all addresses",
+        "bus b1 was at b1.example.org:1883: it is on skep's machine now, port 1883",
         "bus b2 was at b2.example.org:1883, where skep has another bus already: it is on port 1884 now",
         "bus b3 is a cluster",
         "bus b3 is reached with TLS",
+        "in [backend.b3.listeners.tcp]",
         "on port 11883 now",
         "user router of bus f1 has a sample password",
         "x y of bus f2 says nothing to skep",
@@ -149,4 +150,21 @@ fn what_can_not_be_read_is_said_with_its_place() {
     let (ran, imported) = import(&[("bus.config.json", r#"[{ "bus_id": "b/c" }]"#)], &[]);
     assert!(!imported.dir.path().join("rumqttd.toml").exists());
     ran.refused(1, &["can't be a setting of skep", "b/c"]);
+}
+
+/// A listener that is for this machine only at first is opened later.
+#[test]
+fn passwords_of_buses_that_others_reached_are_hashed_even_while_their_listener_is_at_home() {
+    let buses = r#"[
+        { "bus_id": "b1", "bus_role": "backend", "host": "b1.example.org", "tls": 1, "username": "w", "password": "secret" }
+    ]"#;
+    let (ran, imported) = import(&[("bus.config.json", buses)], &[]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let text = std::fs::read_to_string(imported.dir.path().join("rumqttd.toml")).unwrap();
+    assert!(text.contains("listen = \"127.0.0.1:8883\""), "{text}");
+    assert!(text.contains("password = \"$argon2id$") && !text.contains("\"secret\""), "{text}");
+    let mut opened = skep(&["check", "--set", "backend.b1.listeners.tcp.listen=0.0.0.0:8883"]);
+    opened.command.current_dir(imported.dir.path());
+    let opened = opened.run();
+    assert_eq!(opened.status, Some(0), "{opened:?}");
 }

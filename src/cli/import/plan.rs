@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rand::RngExt;
 use rand::distr::Alphanumeric;
-use skep::bus::Settings;
+use skep::bus::SAMPLE_PASSWORDS;
 
 use super::files::{Bus, Files, RouterPool};
 
@@ -32,6 +32,9 @@ pub struct PlannedBus {
     pub users: Vec<PlannedUser>,
     /// Lets clients in as this user.
     pub anonymous: Option<String>,
+    /// Its broker was on another machine, perhaps: even if its listeners are for
+    /// this machine at first, they are to be opened.
+    pub for_others: bool,
     /// Where its broker was.
     was: (String, u16),
 }
@@ -138,8 +141,8 @@ impl Plan {
             ));
         } else if !ours {
             self.note(format!(
-                "bus {} was at {}:{}: skep listens on all addresses of its own machine, port {port}. Put its name in \
-                 the place of {} in bus.config.json, or give it that name",
+                "bus {} was at {}:{}: it is on skep's machine now, port {port}. Put that machine's name in the place \
+                 of {} in bus.config.json, or give it that name",
                 bus.id, bus.host, bus.port, bus.host
             ));
         }
@@ -151,6 +154,7 @@ impl Plan {
             ws: None,
             users: vec![user],
             anonymous,
+            for_others: !ours,
             was,
         };
         if planned.anonymous.is_some() {
@@ -162,9 +166,11 @@ impl Plan {
         }
         if bus.tls {
             self.note(format!(
-                "bus {} is reached with TLS, whose certificate and key are not in these files: its listener is plain \
-                 and for this machine only, until you give it a certificate",
-                bus.id
+                "bus {0} is reached with TLS, whose certificate and key are not in these files: its listener is plain \
+                 and for this machine only. Give it tls.cert and tls.key, then an address that others can reach, all \
+                 in [{1}.{0}.listeners.tcp]",
+                bus.id,
+                if frontend { "frontend" } else { "backend" }
             ));
             planned.stay_home();
         }
@@ -251,12 +257,9 @@ impl Plan {
 
     /// Sample passwords are for one's own machine.
     fn keep_samples_at_home(&mut self) {
-        let samples = [Settings::sample_backend(), Settings::sample_frontend()];
-        let samples: Vec<String> =
-            samples.into_iter().flat_map(|bus| bus.users.into_values()).map(|user| user.password).collect();
         let mut notes = Vec::new();
         for bus in self.backends.iter_mut().chain(&mut self.frontends) {
-            let sample = bus.users.iter().find(|user| samples.contains(&user.password));
+            let sample = bus.users.iter().find(|user| user.has_sample_password());
             if let Some(user) = sample
                 && !bus.tcp.ip().is_loopback()
             {
@@ -313,6 +316,12 @@ impl Plan {
                  serves, or everything is routed twice"
             ));
         }
+    }
+}
+
+impl PlannedUser {
+    pub fn has_sample_password(&self) -> bool {
+        SAMPLE_PASSWORDS.contains(&&*self.password)
     }
 }
 

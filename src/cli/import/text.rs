@@ -57,7 +57,6 @@ impl PlannedBus {
         if let Some(ws) = self.ws {
             let _ = write!(text, "\n[{bus}.listeners.ws]\nlisten = \"{ws}\"\n");
         }
-        let is_local = [Some(self.tcp), self.ws].into_iter().flatten().all(|address| address.ip().is_loopback());
         for user in &self.users {
             let (name, comment) = match user.rights {
                 Rights::Router => {
@@ -69,10 +68,10 @@ impl PlannedBus {
             let User { publish, subscribe, .. } = rules;
             let name = key(&user.name);
             let _ = write!(text, "{comment}\n[{bus}.users.{name}]\n");
-            let _ = match is_local {
-                true => writeln!(text, "password = {}", quoted(&user.password)),
-                // A plain one would be refused.
-                false => {
+            let _ = match self.for_others && !user.has_sample_password() {
+                false => writeln!(text, "password = {}", quoted(&user.password)),
+                // A plain one would be refused as soon as others can connect.
+                true => {
                     let hash = hash_password(user.password.as_bytes()).map_err(anyhow::Error::msg)?;
                     writeln!(text, "# The hash of the password that it had.\npassword = {}", quoted(&hash))
                 }
