@@ -171,6 +171,30 @@ fn a_resized_terminal_is_filled_anew() {
 }
 
 #[test]
+fn a_narrow_terminal_has_whole_numbers_or_none() {
+    let skep = Instance::start();
+    let load = Load::on(&skep);
+    let mut top = top(&skep);
+    top.shows("myapp.str");
+    let titles = [
+        (69, "service workers calls/s waiting median 99% errors"),
+        (61, "service workers calls/s waiting 99% errors"),
+        (53, "service calls/s waiting 99% errors"),
+        (45, "service calls/s waiting 99%"),
+    ];
+    for (columns, titles) in titles {
+        top.resize(columns, 30);
+        let titles: Vec<&str> = titles.split(' ').collect();
+        top.until("the columns that have room, whole", |lines| {
+            row(lines, "service").is_some_and(|heading| heading == titles)
+        });
+    }
+    top.press("q");
+    left_clean(top);
+    drop(load);
+}
+
+#[test]
 fn a_lost_connection_is_shown_and_tried_again() {
     let skep = Instance::start();
     let address = skep.skep().admin().expect("an admin listener").address();

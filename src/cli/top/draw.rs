@@ -239,7 +239,7 @@ fn draw_table<const N: usize>(
     columns: &[Column; N],
     rows: Vec<[Cell<'static>; N]>,
 ) {
-    let shown = |(_, column): &(usize, &Column)| area.width >= WIDE || !column.wide;
+    let shown = |(_, column): &(usize, &Column)| area.width >= column.from;
     let shown: Vec<usize> = columns.iter().enumerate().filter(shown).map(|(at, _)| at).collect();
     let heading = shown.iter().map(|at| match columns[*at].width {
         Constraint::Length(_) => number(columns[*at].title.to_owned()),
@@ -263,40 +263,45 @@ struct Column {
     title: &'static str,
     /// A fixed one is of numbers.
     width: Constraint,
-    /// Only for wide screens.
-    wide: bool,
+    /// Columns of the screen that it needs. A number has its width or is not
+    /// shown: one without its first digits would be another number.
+    from: u16,
 }
 
 const fn column(title: &'static str, width: Constraint) -> Column {
-    Column { title, width, wide: false }
+    Column { title, width, from: 0 }
 }
 
 const fn wide(title: &'static str, width: Constraint) -> Column {
-    Column { title, width, wide: true }
+    from(WIDE, title, width)
+}
+
+const fn from(from: u16, title: &'static str, width: Constraint) -> Column {
+    Column { title, width, from }
 }
 
 const SERVICE_COLUMNS: [Column; 12] = [
     column("service", Constraint::Min(14)),
     wide("backend", Constraint::Max(12)),
-    column("workers", Constraint::Length(7)),
+    from(54, "workers", Constraint::Length(7)),
     column("calls/s", Constraint::Length(8)),
     wide("calls", Constraint::Length(11)),
     column("waiting", Constraint::Length(7)),
     wide("at work", Constraint::Length(7)),
     wide("wait 99%", Constraint::Length(8)),
-    column("median", Constraint::Length(7)),
-    column("95%", Constraint::Length(7)),
+    from(62, "median", Constraint::Length(7)),
+    from(70, "95%", Constraint::Length(7)),
     column("99%", Constraint::Length(7)),
-    column("errors", Constraint::Length(6)),
+    from(46, "errors", Constraint::Length(6)),
 ];
 
 const QUEUE_COLUMNS: [Column; 8] = [
     column("filter", Constraint::Min(14)),
     wide("group", Constraint::Max(12)),
     wide("bus", Constraint::Max(12)),
-    column("members", Constraint::Length(7)),
+    from(39, "members", Constraint::Length(7)),
     column("waiting", Constraint::Length(7)),
     column("oldest", Constraint::Length(8)),
     wide("size", Constraint::Length(10)),
-    column("at work", Constraint::Length(7)),
+    from(47, "at work", Constraint::Length(7)),
 ];

@@ -136,6 +136,7 @@ impl Snapshot {
         }
         match self.errors_lately() {
             0 => {}
+            1 => found.push("1 call of the last minute got an error from skep".to_owned()),
             n => found.push(format!("{n} calls of the last minute got an error from skep")),
         }
         found
