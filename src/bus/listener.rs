@@ -1,5 +1,6 @@
 //! Sockets that accept connections, and the end of a bus.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -57,13 +58,22 @@ impl Door {
 
 /// A listener that can't be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("bus {bus}: listener {name} can't listen on {address}: {error}")]
+#[error("bus {bus}: listener {name} can't listen on {address}: {error}; {}", advice(.error, .bus, .name))]
 pub struct ListenError {
     pub bus: String,
     pub name: String,
     pub address: SocketAddr,
     #[source]
     pub error: std::io::Error,
+}
+
+fn advice(error: &std::io::Error, bus: &str, name: &str) -> String {
+    let elsewhere = format!("give {bus}.listeners.{name}.listen another address");
+    match error.kind() {
+        ErrorKind::AddrInUse => format!("stop what listens there (another broker, another skep?), or {elsewhere}"),
+        ErrorKind::PermissionDenied => format!("a port below 1024 needs a privilege: have it, or {elsewhere}"),
+        _ => elsewhere,
+    }
 }
 
 /// Pause after an accept that failed, for lack of file handles say.

@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::failure::whole;
 use super::settings::SettingsArgs;
 use super::{limits, logging, serve};
 use command::Command;
@@ -94,7 +95,7 @@ pub fn run(args: &Args) -> ExitCode {
     match executed {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("skep exec: {error:#}");
+            eprintln!("skep exec: {}", whole(&error));
             ExitCode::from(OWN_FAILURE)
         }
     }

@@ -8,6 +8,20 @@ use skep::client::{CallError, RpcError};
 
 use super::output::{harmless, say};
 
+/// An error and what it came from, each told once: many have the text of their
+/// source in their own.
+pub fn whole(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 #[derive(Debug)]
 pub enum Failure {
     /// A service answered with an error.

@@ -19,6 +19,7 @@ use skep::config::Effective;
 use skep::{Reloaded, bindings};
 use tracing::{error, info, warn};
 
+use super::failure::whole;
 use super::settings::SettingsArgs;
 
 const REQUEST: &str = "reload.request";
@@ -75,7 +76,7 @@ pub fn run(args: &Args) -> ExitCode {
             }
         }
         Err(error) => {
-            eprintln!("skep reload: {error:#}");
+            eprintln!("skep reload: {}", whole(&error));
             ExitCode::FAILURE
         }
     }

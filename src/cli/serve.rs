@@ -10,6 +10,7 @@ use skep::framework::{LogLines, log_lines};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::failure::whole;
 use super::origin::{Origin, OriginArgs};
 use super::ready::{Ready, ReadyArgs};
 use super::reload::Answers;
@@ -69,7 +70,7 @@ pub fn run(args: &Args) -> ExitCode {
     match start(args) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("skep: {error:#}");
+            eprintln!("skep: {}", whole(&error));
             ExitCode::FAILURE
         }
     }

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use skep::bus::{FileUser, SAMPLE_PASSWORDS, UsersFile, hash_password, is_user_name};
 use skep::config::Config;
 
+use super::failure::whole;
 use super::settings::SettingsArgs;
 
 /// Add, remove and list the users of a users file
@@ -114,7 +115,7 @@ pub fn run(args: &Args) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("skep user: {error:#}");
+            eprintln!("skep user: {}", whole(&error));
             ExitCode::FAILURE
         }
     }

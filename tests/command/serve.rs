@@ -71,9 +71,10 @@ fn an_address_in_use_says_which_listener_wanted_it() {
     let listen = format!("frontend.frontend-1.listeners.ws.listen={address}");
     let ran = skep(&[&FREE_PORTS[..], &["--set", &listen]].concat()).run();
     assert_eq!(ran.status, Some(1), "{ran:?}");
-    for part in ["frontend-1", "ws", &address] {
+    for part in ["frontend-1", "ws", &address, "give frontend-1.listeners.ws.listen another address"] {
         assert!(ran.stderr.contains(part), "{part:?} is not in: {}", ran.stderr);
     }
+    assert_eq!(ran.stderr.matches("os error").count(), 1, "told once: {}", ran.stderr);
 }
 
 /// Connects to a backend as a worker that takes a request and never answers it.

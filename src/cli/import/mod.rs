@@ -19,6 +19,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use skep::config::{Origin, Sources};
 
+use super::failure::whole;
 use files::Files;
 use plan::Plan;
 
@@ -61,7 +62,7 @@ pub fn run(args: &Args) -> ExitCode {
     match import(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("skep: {error:#}");
+            eprintln!("skep: {}", whole(&error));
             ExitCode::FAILURE
         }
     }
