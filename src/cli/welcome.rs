@@ -13,6 +13,8 @@ use skep::{Bound, Kind};
 /// What the welcome needs of the settings.
 pub struct About {
     data: String,
+    /// Whether bindings are kept there.
+    persist: bool,
     /// The log is for programs, and so is the welcome.
     json: bool,
     /// The buses whose sample user is let in with the sample password, which is
@@ -37,6 +39,7 @@ impl About {
         let frontends = config.frontend.iter().filter(|(_, bus)| takes(bus, &Settings::sample_frontend(), "frontend"));
         About {
             data: config.data.display().to_string(),
+            persist: config.bindings.persist,
             json: config.log.format == LogFormat::Json,
             sample_logins: backends.chain(frontends).map(|(id, _)| id.clone()).collect(),
             role: config.backend.values().next().map_or_else(String::new, |bus| bus.role.clone()),
@@ -52,7 +55,8 @@ impl About {
             if let Some(admin) = admin {
                 info!(url = admin.url(), "admin listening");
             }
-            info!(version = env!("CARGO_PKG_VERSION"), data = self.data, "ready");
+            let data = self.persist.then_some(&*self.data);
+            info!(version = env!("CARGO_PKG_VERSION"), data, "ready");
             return;
         }
         let text = self.text(listeners, admin);
@@ -71,7 +75,10 @@ impl About {
         if let Some(admin) = admin {
             let _ = writeln!(text, "  admin {}", admin.url());
         }
-        let _ = writeln!(text, "  bindings are kept in {}", self.data);
+        let _ = match self.persist {
+            true => writeln!(text, "  bindings are kept in {}", self.data),
+            false => writeln!(text, "  bindings are in memory, and end with this process"),
+        };
         // Who has one without TLS is spared the file with the authority.
         let first = |kind| listeners.iter().filter(|bound| bound.kind == kind).min_by_key(|bound| bound.tls);
         if let (Some(backend), Some(frontend)) = (first(Kind::Backend), first(Kind::Frontend)) {

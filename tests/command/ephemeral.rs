@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::started::{FREE_PORTS, Skep, skep};
+use crate::started::{FREE_PORTS, Skep, serve, skep};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -151,4 +151,12 @@ fn only_set_changes_a_port() {
     assert_eq!(ready["frontend"]["frontend-1"]["listeners"]["ws"]["port"], port);
     drop(child.stdin.take());
     child.wait().unwrap();
+}
+
+#[test]
+fn its_welcome_speaks_of_no_directory() {
+    let mut serving = serve(&["--ephemeral"]);
+    let welcome = serving.welcome();
+    assert!(welcome.iter().any(|line| line.contains("bindings are in memory")), "{welcome:?}");
+    assert!(!welcome.iter().any(|line| line.contains("kept in")), "{welcome:?}");
 }
