@@ -9,7 +9,9 @@ use crate::bus;
 /// whoever gets answers from several connections that a busy thread reads in a
 /// row gets them in one write. A thread with nothing else to do writes at once.
 ///
-/// Takes the builder's hooks for a thread that starts and one that parks.
+/// Takes the builder's hooks for a thread that starts and one that parks. Nothing on
+/// such a runtime may use `tokio::task::block_in_place`: its thread can go without
+/// parking, and with it what it has not written yet.
 pub fn tune(builder: &mut Builder) -> &mut Builder {
     // The slot makes the last task woken run first, so that of packets which
     // came on two connections at nearly one time the later is handled first: a

@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -433,10 +434,8 @@ fn broadcast_for_a_while(backend: SocketAddr, n: usize) {
     }
 }
 
-/// A WebSocket frame before the login is bounded like the CONNECT in it.
-#[test]
-fn what_a_websocket_sends_before_its_login_is_bounded() {
-    let skep = Instance::start();
+/// A WebSocket on which nothing has been sent yet.
+fn websocket(skep: &Instance) -> TcpStream {
     let mut socket = TcpStream::connect(skep.address(Kind::Frontend, Transport::Ws)).expect("it accepts");
     socket
         .write_all(
@@ -449,6 +448,14 @@ fn what_a_websocket_sends_before_its_login_is_bounded() {
     let mut answer = [0; 512];
     let read = socket.read(&mut answer).expect("an answer");
     assert!(answer[..read].starts_with(b"HTTP/1.1 101"));
+    socket
+}
+
+/// A WebSocket frame before the login is bounded like the CONNECT in it.
+#[test]
+fn what_a_websocket_sends_before_its_login_is_bounded() {
+    let skep = Instance::start();
+    let mut socket = websocket(&skep);
     // A frame of 250,000 bytes: less than a packet may have later.
     let mut frame = vec![0x82, 0xFF];
     frame.extend(250_000u64.to_be_bytes());
@@ -459,4 +466,62 @@ fn what_a_websocket_sends_before_its_login_is_bounded() {
     let _ = socket.read_to_end(&mut Vec::new());
     wait_until("it is gone", || frontend(&skep).connections() == 0);
     assert_eq!(frontend(&skep).stats().connect_timeouts.get(), 0);
+}
+
+/// What a frame holds that its reader does not take counts, too.
+#[test]
+fn what_waits_in_a_websocket_counts_as_memory_and_is_given_back() {
+    const LARGE: usize = 15_000_000;
+    let skep = Instance::start();
+    let mut socket = websocket(&skep);
+    // The system is not to keep all of it.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 64 * 1024).expect("a size");
+    for packet in [login("slow").packet(), packet(0x82, &[&[0, 1, 0][..], &field(b"msg/#"), &[0]].concat())] {
+        socket.write_all(&[&[0x82, 0x80 | packet.len() as u8, 0, 0, 0, 0][..], &packet].concat()).expect("it reads");
+    }
+    wait_until("it has subscribed", || frontend(&skep).is_wanted("msg/frontend/a/b"));
+    let before = frontend(&skep).memory_used();
+    let mut worker = skep.worker("worker");
+    worker.publish_acked(Message::new("msg/frontend-1", vec![b'x'; LARGE]).with("fwd_to", "msg/frontend/a/b"));
+    wait_until("it counts", || frontend(&skep).memory_used() > before + LARGE / 2);
+    drop(socket);
+    wait_until("it is given back", || frontend(&skep).memory_used() <= before);
+}
+
+/// Answers to pings would be kept for whoever does not read them; instead it is
+/// not read until it does.
+#[test]
+fn whoever_does_not_read_the_answers_to_its_websocket_pings_is_not_read() {
+    /// More than the system keeps for both sides.
+    const ENOUGH: usize = 64 * 1024 * 1024;
+    let skep = Instance::start();
+    let mut socket = websocket(&skep);
+    let connect = login("pings").packet();
+    socket.write_all(&[&[0x82, 0x80 | connect.len() as u8, 0, 0, 0, 0][..], &connect].concat()).expect("it reads");
+    wait_until("it is let in", || frontend(&skep).stats().clients.get() == 1);
+    let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+    let pings = ping.repeat(1_000);
+    socket.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let mut sent = 0;
+    while let Ok(some) = socket.write(&pings[sent % pings.len()..]) {
+        sent += some;
+        assert!(sent < ENOUGH, "all pings are read");
+    }
+    assert_eq!(frontend(&skep).connections(), 1, "it may go on");
+    let mut reading = socket.try_clone().expect("a second handle");
+    let reader = thread::spawn(move || {
+        let mut last = Vec::new();
+        while !last.ends_with(&[0x82, 2, 0xD0, 0]) {
+            let mut some = vec![0; 64 * 1024];
+            let read = reading.read(&mut some).expect("answers");
+            assert!(read > 0, "it is still there");
+            last.drain(..last.len().saturating_sub(4));
+            last.extend(&some[..read]);
+        }
+    });
+    // The rest of the last one, and a PINGREQ.
+    socket.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    socket.write_all(&ping[sent % ping.len()..]).expect("it reads again");
+    socket.write_all(&[0x82, 0x82, 0, 0, 0, 0, 0xC0, 0]).expect("it reads again");
+    reader.join().expect("PINGRESP comes");
 }

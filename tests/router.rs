@@ -309,6 +309,7 @@ fn a_bad_parameter_of_a_bind_is_named() {
         ("bind", with("address", json!("backend.alice")), "address"),
         ("bind", with("address", json!("frontend.al ice")), "address"),
         ("bind", with("auth_data", json!({})), "auth_data"),
+        ("bind", with("auth_data", json!("a\0")), "auth_data"),
         ("bind", json!([]), "caller_id"),
         ("unbind", json!({}), "caller_id"),
         ("unbind", json!({ "caller_id": "x" }), "caller_id"),

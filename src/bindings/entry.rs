@@ -99,6 +99,11 @@ impl Entry {
         self.touched().saturating_sub(self.stored.load(Ordering::Relaxed))
     }
 
+    /// The disk has the last touch that `record` of it has.
+    pub fn is_stored_as(&self, record: &Entry) {
+        self.stored.store(record.touched(), Ordering::Relaxed);
+    }
+
     /// The record on disk, under its slot as the key: a checksum of key and rest,
     /// the second of the last touch on the store's clock, four lengths, the text.
     pub fn encode(&self, clock: &Clock) -> Vec<u8> {

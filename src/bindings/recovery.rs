@@ -3,7 +3,7 @@
 //! was not; the table in memory is what it is made equal to.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -81,8 +81,12 @@ impl Store {
             let stored = stored.ok_or_else(|| Unusable::Database(format!("record {count} is damaged")))?;
             let current = table.select_one(stored.caller()).filter(|entry| entry.slot() == stored.slot());
             match current {
-                // Nothing but the time of the last touch can differ.
-                Some(entry) => drop(known.insert(Arc::as_ptr(&entry))),
+                // Nothing but the time of the last touch can differ; it is
+                // renewed as usual, by what the disk has.
+                Some(entry) => {
+                    entry.is_stored_as(&stored);
+                    known.insert(Arc::as_ptr(&entry));
+                }
                 None => repairs.push((stored.slot(), None, -1)),
             }
         }
@@ -136,6 +140,9 @@ impl Store {
             "the database of the bindings could not be read again ({why}): it was moved aside, and all bindings in \
              memory are in a new one"
         );
+        // What is answered from now on must be found under the name even if the
+        // power fails.
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(text)?;
         self.open_database_at(&path).map_err(|error| error.to_string())?;
         Ok(written)
     }
@@ -147,4 +154,35 @@ enum Unusable {
     Disk(String),
     /// What is on the disk can't be read.
     Database(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Binding, watch::Watch};
+    use super::*;
+
+    #[test]
+    fn a_touch_that_did_not_reach_the_disk_is_to_be_renewed_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let table = Table::new(1_800);
+        let begin = |stored, _| table.clock().begin(stored);
+        let mut store = Store::open(dir.path(), Watch::system(), begin, |_, _| None).expect("a new store");
+        let binding = Binding {
+            caller: "abcdefghijklmnop",
+            topic: "priv/abcdefghijklmnop",
+            frontend: "f",
+            address: None,
+            auth: "a",
+        };
+        let entry = Arc::new(Entry::new(table.next_slot(), &binding, table.clock()));
+        table.put(Arc::clone(&entry));
+        let record = (entry.slot(), Some(entry.encode(table.clock())));
+        store.write([record], 1, table.clock().stored(table.clock().now())).expect("the disk takes it");
+        entry.touch(entry.touched() + 100);
+        // Made to be written, but the write fails.
+        entry.encode(table.clock());
+        assert_eq!(entry.lag(), 0);
+        assert_eq!(store.recover(&table).ok(), Some(0));
+        assert_eq!(entry.lag(), 100);
+    }
 }

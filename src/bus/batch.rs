@@ -61,6 +61,15 @@ pub fn flush_put_off() {
     PUT_OFF.with_borrow_mut(|put_off| put_off.touched = touched);
 }
 
+/// To be called by a task that waits for its peer: if there is more and tokio just
+/// wants others to have their turn, the thread need not come to sleep, see
+/// [`give_way`].
+pub fn flush_if_interrupted() {
+    if !tokio::task::coop::has_budget_remaining() {
+        flush_put_off();
+    }
+}
+
 /// Has writes put off while `act` runs, and then makes them: for a thread that
 /// gives many answers in a row.
 pub fn writing_once(act: impl FnOnce()) {

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::mqtt::{Connect, Reason, Version, next_frame};
 
 use super::Bus;
-use super::batch::{Batch, give_way};
+use super::batch::{Batch, flush_if_interrupted, flush_put_off, give_way};
 use super::clock;
 use super::connections::Seat;
 use super::events::EventKind;
@@ -108,6 +108,8 @@ impl Bus {
         door: &Door,
         seat: Seat,
     ) {
+        // Many of them can keep a thread from ever sleeping.
+        flush_put_off();
         let limits = &self.limits().connections;
         let time = Duration::from_millis(limits.connection_timeout_ms);
         let max_connect = limits.max_connect_size.min(limits.max_payload_size);
@@ -272,7 +274,14 @@ async fn read_connect(
     let mut chunk = [0u8; 1024];
     loop {
         let mut buffer = ReadBuf::new(&mut chunk);
-        poll_fn(|cx| transport.poll_read(cx, &mut buffer)).await.map_err(NoConnect::Io)?;
+        let read = poll_fn(|cx| {
+            let read = transport.poll_read(cx, &mut buffer);
+            if read.is_pending() {
+                flush_if_interrupted();
+            }
+            read
+        });
+        read.await.map_err(NoConnect::Io)?;
         if buffer.filled().is_empty() {
             return Err(NoConnect::Io(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -360,6 +369,7 @@ impl Connection {
             let Poll::Ready(read) = self.transport.poll_read(cx, &mut buffer) else {
                 // Half a frame may have come.
                 self.count_held();
+                flush_if_interrupted();
                 return Poll::Pending;
             };
             if let Err(error) = read {

@@ -20,7 +20,7 @@ pub enum Transport {
 /// A stream that keeps state of its own, such as WebSocket.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     /// Bytes it has read that nobody could be given yet, such as those of half
-    /// a frame.
+    /// a frame, and those that it has taken and may not have written yet.
     fn held(&self) -> usize {
         0
     }
@@ -58,7 +58,8 @@ impl Transport {
         }
     }
 
-    /// Bytes read from the peer that have not been read from here.
+    /// Bytes read from the peer that have not been read from here, and those that
+    /// have been written here and may not have gone to the peer.
     pub fn held(&self) -> usize {
         match self {
             Transport::Tcp(_) => 0,

@@ -28,6 +28,11 @@ pub struct WebSocketBytes<S> {
     frames: WebSocketStream<Metered<S>>,
     /// The rest of the frame that is being read.
     unread: Bytes,
+    /// The answer to a ping has not been written yet. Until it has, nothing more
+    /// is read: the library keeps all answers that a peer does not take.
+    answering: bool,
+    /// Bytes of the frame that has been begun to be written.
+    writing: usize,
 }
 
 /// The server's side of the WebSocket handshake. `max_packet` bounds frames, and
@@ -47,7 +52,7 @@ where
     let stream = Metered { stream, read: 0, max: max_connect.saturating_add(HANDSHAKE) };
     let frames =
         tokio_tungstenite::accept_hdr_async_with_config(stream, check, Some(config)).await.map_err(Box::new)?;
-    Ok(WebSocketBytes { frames, unread: Bytes::new() })
+    Ok(WebSocketBytes { frames, unread: Bytes::new(), answering: false, writing: 0 })
 }
 
 /// Agrees to the subprotocol [MQTT-6.0.0-4], and to nothing but our path.
@@ -73,18 +78,31 @@ fn check(request: &Request, mut response: Response) -> Result<Response, ErrorRes
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketBytes<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while self.unread.is_empty() {
+            if self.answering {
+                ready!(Pin::new(&mut self.frames).poll_flush(cx)).map_err(into_io)?;
+                self.answering = false;
+            }
             match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
                 Some(Ok(Message::Binary(bytes))) => {
                     self.unread = bytes;
                     self.frames.get_mut().passed_on();
                 }
                 // Answered by the library; nothing for us.
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => self.frames.get_mut().passed_on(),
+                Some(Ok(message @ (Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => {
+                    self.answering = message.is_ping();
+                    self.frames.get_mut().passed_on();
+                }
                 Some(Ok(Message::Text(_))) => {
                     let why = "MQTT takes binary frames only [MQTT-6.0.0-1]";
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
                 }
-                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
+                Some(Ok(Message::Close(_))) => {
+                    // The library has made an answer, which goes out if the
+                    // socket takes it; nobody waits for that.
+                    let _ = Pin::new(&mut self.frames).poll_flush(cx);
+                    return Poll::Ready(Ok(()));
+                }
+                None => return Poll::Ready(Ok(())),
                 Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => return Poll::Ready(Ok(())),
                 Some(Err(error)) => return Poll::Ready(Err(into_io(error))),
             }
@@ -102,13 +120,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketBytes<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketBytes<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(Pin::new(&mut self.frames).poll_ready(cx)).map_err(into_io)?;
+        self.writing = bytes.len();
         let frame = Message::Binary(Bytes::copy_from_slice(bytes));
         Pin::new(&mut self.frames).start_send(frame).map_err(into_io)?;
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.frames).poll_flush(cx).map_err(into_io)
+        ready!(Pin::new(&mut self.frames).poll_flush(cx)).map_err(into_io)?;
+        self.writing = 0;
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -118,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketBytes<S> {
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> super::transport::Stream for WebSocketBytes<S> {
     fn held(&self) -> usize {
-        self.unread.len() + self.frames.get_ref().read
+        self.unread.len() + self.frames.get_ref().read + self.writing
     }
 
     fn admitted(&mut self) {

@@ -107,6 +107,11 @@ impl Calls {
         if auth.len() > u16::MAX as usize {
             return bad(caller, format!("auth_data has {} bytes, at most 65535 are allowed", auth.len()));
         }
+        if auth.contains('\0') {
+            // No MQTT string may [MQTT-1.5.4-2]: it would end the connection of
+            // whoever got it in a property.
+            return bad(caller, "auth_data has a null character in it".into());
+        }
         let binding = Binding { caller: caller_id, topic, frontend, address, auth: &auth };
         self.core.bindings.bind(binding, move |done| answer_done(caller, done));
         Ok(())

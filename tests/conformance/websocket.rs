@@ -117,3 +117,17 @@ fn a_frame_holds_a_part_of_a_packet_or_several() {
     socket.send(BINARY, &[0]);
     assert_eq!(socket.read(2), [0xD0, 0]);
 }
+
+/// RFC 6455, 5.5.1: so a browser sees that the connection has ended in good order.
+#[test]
+fn a_close_frame_is_answered() {
+    let skep = Instance::start();
+    let mut socket = WebSocket::accepted(&skep);
+    socket.send(BINARY, &login());
+    assert_eq!(socket.read(2)[0], 0x20);
+    socket.send(0x88, &1000u16.to_be_bytes());
+    let mut answer = [0; 4];
+    socket.0.read_exact(&mut answer).expect("an answer");
+    assert_eq!(answer, [0x88, 2, 0x03, 0xE8]);
+    socket.closed();
+}

@@ -1,6 +1,9 @@
 //! Few clients that send as fast as they can.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use super::Stage;
 use super::support::client::{field, packet};
@@ -89,4 +92,33 @@ fn a_flood_of_huge_packets_does_not_keep_others_from_going_on() {
             }
         },
     ]);
+}
+
+/// They come to nothing that a bus sees, and keep a thread from ever sleeping.
+#[test]
+fn a_flood_of_websocket_pings_does_not_keep_others_from_going_on() {
+    let stage = Stage::set(&[]);
+    let flood = || {
+        let mut socket = TcpStream::connect(stage.process.web).expect("it accepts");
+        let ask = b"GET /mqtt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+            Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+        let connect = stage.process.login(&format!("pings{}", next() % 1_000)).packet();
+        let frame = [&[0x82, 0x80 | connect.len() as u8, 0, 0, 0, 0][..], &connect].concat();
+        let pings = [0x89, 0x80, 0, 0, 0, 0].repeat(5_000);
+        socket.write_all(ask).expect("it reads");
+        let read = socket.read(&mut [0; 1024]).expect("an answer");
+        assert!(read > 0, "it agrees");
+        let mut answers = socket.try_clone().expect("a second handle");
+        thread::scope(|scope| {
+            scope.spawn(move || while answers.read(&mut [0; 64 * 1024]).is_ok_and(|read| read > 0) {});
+            let mut send = |bytes: &[u8]| socket.write_all(bytes).expect("it reads");
+            send(&frame);
+            for _ in 0..30 {
+                send(&pings);
+            }
+            socket.shutdown(std::net::Shutdown::Both).expect("it is open");
+        });
+    };
+    stage.while_they(&[&flood, &flood, &flood]);
 }
