@@ -230,12 +230,19 @@ fn a_session_that_is_not_touched_expires_and_one_that_is_does_not() {
 
 #[test]
 fn the_files_are_for_their_owner_only() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let bindings = Bindings::open(&data, &Settings::default()).unwrap();
     bind(&bindings, 1, "").unwrap();
-    let mut todo = vec![data];
+    assert_private(&data);
+    drop(bindings);
+    set_aside(&data).unwrap().expect("something is set aside");
+    assert_private(&data);
+}
+
+fn assert_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mut todo = vec![path.to_owned()];
     while let Some(path) = todo.pop() {
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode & 0o077, 0, "{} is {mode:o}", path.display());
@@ -326,6 +333,24 @@ fn a_missing_or_unusable_store_is_a_clear_error() {
     fs::write(&file, "x").unwrap();
     let error = Bindings::open(&file, &Settings::default()).err().expect("it is no directory");
     assert!(matches!(error, OpenError::Directory { .. }), "{error}");
+}
+
+/// sled's threads may have it for a moment after it was closed.
+#[test]
+fn a_database_that_is_let_go_of_late_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let bindings = Bindings::open(dir.path(), &Settings::default()).unwrap();
+    bind(&bindings, 1, "").unwrap();
+    drop(bindings);
+    let file = fs::File::open(dir.path().join("bindings/db")).unwrap();
+    file.lock().unwrap();
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| Bindings::open(dir.path(), &Settings::default()));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!opening.is_finished());
+        drop(file);
+        assert_eq!(opening.join().unwrap().unwrap().len(), 1);
+    });
 }
 
 #[test]

@@ -86,6 +86,8 @@ fn work_queues_and_the_length_of_filters_have_limits() {
     assert_eq!(client.subscribe(&long, 1), 1);
     assert_eq!(client.subscribe(&format!("{long}y"), 1), QUOTA_EXCEEDED);
     assert_eq!(client.subscribe("msg/x", 1), 1);
+    let stats = skep.skep().frontends()[0].stats();
+    assert_eq!(stats.refused_subscribe.get(), 2, "both refusals are counted");
 }
 
 #[test]
@@ -119,6 +121,25 @@ fn clients_that_are_away_hold_no_more_than_they_may_together() {
     support::wait_until("all have ended", || frontend.sessions() == 0);
     Client::connect(skep.frontend(), login(0).expiry(3600)).kill();
     support::wait_until("it is away, and kept", || frontend.sessions_away() == 1);
+}
+
+#[test]
+fn past_the_sessions_that_are_kept_away_the_one_that_would_end_first_goes() {
+    let skep = Instance::start_with(|config| {
+        config.frontend.get_mut("frontend-1").expect("the sample frontend").sessions.max_away = 2;
+    });
+    let frontend = &skep.skep().frontends()[0];
+    let login = |n: u32| Login::new(&id(&format!("away_{n}"))).user("frontend", "abc123").expiry(3600 - 600 * n);
+    for n in 0..3 {
+        Client::connect(skep.frontend(), login(n)).kill();
+        support::wait_until("it is away, or ended", || {
+            frontend.sessions_away() as u64 + frontend.stats().ended_away.get() == u64::from(n) + 1
+        });
+    }
+    // The last one had the least time left.
+    support::wait_until("one is too many", || frontend.stats().ended_away.get() == 1 && frontend.sessions_away() == 2);
+    let present = |n| Client::connect(skep.frontend(), login(n).resume()).session_present();
+    assert_eq!([present(0), present(1), present(2)], [true, true, false]);
 }
 
 #[test]

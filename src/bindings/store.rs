@@ -37,6 +37,9 @@ const CACHE: u64 = 16 * 1024 * 1024;
 /// it away; who starts the next one at once need not know that.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long sled's threads may take to let go of a database that was closed.
+const SLED_PATIENCE: Duration = Duration::from_secs(5);
+
 pub struct Store {
     pub(super) dir: PathBuf,
     /// Closed only while it is opened anew, see `super::recovery`.
@@ -149,7 +152,8 @@ impl Store {
         let corrupt = |what: String| OpenError::Corrupt { path: path.into(), what };
         let unreadable = |error: sled::Error| match error {
             sled::Error::Io(error)
-                if error.kind() != io::ErrorKind::Other && error.kind() != io::ErrorKind::InvalidData =>
+                if is_in_use(&error)
+                    || error.kind() != io::ErrorKind::Other && error.kind() != io::ErrorKind::InvalidData =>
             {
                 OpenError::Unreadable { path: path.into(), what: error.to_string() }
             }
@@ -361,8 +365,24 @@ pub(super) fn make_database_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Waits for a database of this process that was closed a moment ago: sled's own
+/// threads may have it still. Others can't, as we have the directory.
 fn open_sled(path: &Path) -> Result<Db, sled::Error> {
-    sled::Config::new().path(path).mode(Mode::HighThroughput).cache_capacity(CACHE).flush_every_ms(None).open()
+    let until = Instant::now() + SLED_PATIENCE;
+    let config = sled::Config::new().path(path).mode(Mode::HighThroughput).cache_capacity(CACHE).flush_every_ms(None);
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if is_in_use(&error) && Instant::now() < until => {
+                std::thread::sleep(LOCK_PATIENCE / 50);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// sled has no kind of error of its own for that.
+fn is_in_use(error: &io::Error) -> bool {
+    error.to_string().starts_with("could not acquire lock")
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
@@ -423,7 +443,7 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>, OpenError> {
     }
     let _lock = take_lock(dir)?;
     let aside = aside_name(dir);
-    fs::create_dir(&aside).map_err(failed("can't be written to"))?;
+    fs::DirBuilder::new().mode(0o700).create(&aside).map_err(failed("can't be written to"))?;
     for name in [DATABASE, LAST_BATCH] {
         if dir.join(name).exists() {
             fs::rename(dir.join(name), aside.join(name)).map_err(failed("can't be written to"))?;

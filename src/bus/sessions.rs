@@ -280,6 +280,7 @@ impl Bus {
         loop {
             let Some((at, key, id)) = self.0.sessions.away.lock().pop_first() else { return false };
             if self.end_away(&id, key, at, batch) {
+                self.stats().ended_away.add(1);
                 return true;
             }
         }

@@ -60,6 +60,9 @@ pub struct Stats {
     /// Retained messages refused because their limit on number or bytes was
     /// reached.
     pub retained_full: Counter,
+    /// Sessions of clients that are away ended before their time, because there
+    /// were too many of them or too much was held for them.
+    pub ended_away: Counter,
     /// Messages and subscriptions refused, or not held, because the bus held
     /// all the memory that it may.
     pub memory_full: Counter,

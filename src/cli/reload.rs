@@ -6,6 +6,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -98,7 +99,9 @@ fn ask(args: &Args) -> anyhow::Result<Outcome> {
     let request: String = rand::rng().sample_iter(Alphanumeric).take(16).map(char::from).collect();
     let until = Instant::now() + args.timeout;
     let _turn = turn(&data, until)?;
-    replace(&data.join(REQUEST), request.as_bytes())
+    // Who asks may be root, who answers may not; what it wrote at its start is its own.
+    let reader = std::fs::metadata(data.join(OUTCOME)).ok().map(|outcome| outcome.uid());
+    replace(&data.join(REQUEST), request.as_bytes(), reader)
         .with_context(|| format!("the data directory {shown} can't be written to"))?;
     kill_process(process, Signal::HUP).with_context(|| format!("process {pid} can't be told"))?;
     while Instant::now() < until {
@@ -193,21 +196,24 @@ impl Answers {
         let Some(data) = &self.data else { return };
         outcome.pid = std::process::id();
         let written =
-            serde_json::to_vec(&outcome).map_err(Into::into).and_then(|text| replace(&data.join(OUTCOME), &text));
+            serde_json::to_vec(&outcome).map_err(Into::into).and_then(|text| replace(&data.join(OUTCOME), &text, None));
         if let Err(error) = written {
             warn!("\"skep reload\" can't be answered: {} can't be written to: {error}", data.display());
         }
     }
 }
 
-/// Replaces a file as a whole, readable for whoever may look into the directory.
-fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
+/// Replaces a file as a whole. It is for its owner alone: `reader`, if that is
+/// somebody else.
+fn replace(path: &Path, text: &[u8], reader: Option<u32>) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(text)?;
-    // Who asks may be root, who answers may not.
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    if let Some(reader) = reader
+        && file.as_file().metadata()?.uid() != reader
+    {
+        fchown(file.as_file(), Some(reader), None)?;
+    }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

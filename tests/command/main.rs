@@ -16,6 +16,7 @@ mod health;
 mod help;
 mod import;
 mod notifications;
+mod packaged;
 mod reload;
 mod serve;
 mod started;

@@ -185,6 +185,23 @@ fn sighup_does_the_same_as_the_command() {
     running.end();
 }
 
+/// What the command and the process tell each other is in the data directory,
+/// where nothing is for others.
+#[test]
+fn the_files_of_a_reload_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let running = Running::start(TWO);
+    assert_eq!(running.reload().status, Some(0));
+    let data = running.path("data");
+    let files: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.contains(&data.join("reload.request")) && files.contains(&data.join("reload.outcome")), "{files:?}");
+    for path in files.iter().chain([&data]) {
+        let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o077, 0, "{} is {mode:o}", path.display());
+    }
+    running.end();
+}
+
 #[test]
 fn those_who_reload_at_once_are_all_answered() {
     let running = Running::start(TWO);

@@ -84,20 +84,22 @@ impl Stage {
             (loaded, peak)
         });
         let bound = BOUND.max(calm * FACTOR);
-        let mib = |bytes: usize| bytes / 1024 / 1024;
-        println!("p99 {calm:?} without and {loaded:?} with them, {} MiB before, {} MiB then", mib(memory), mib(peak));
         assert!(loaded <= bound, "p99 {loaded:?}, at most {bound:?} is allowed");
-        self.recovers(memory + KEPT, files);
+        let left = self.recovers(memory + KEPT, files);
         let after = self.calls.p99(MEASURED);
+        let mib = |bytes: usize| bytes / 1024 / 1024;
+        println!("p99 {calm:?} without, {loaded:?} with them, {after:?} afterwards");
+        println!("{} MiB before, {} MiB then, {} MiB afterwards", mib(memory), mib(peak), mib(left));
         assert!(after <= bound, "p99 {after:?} afterwards, at most {bound:?} is allowed");
     }
 
-    fn recovers(&self, memory: usize, files: usize) {
+    /// Waits until no more memory and files are taken, and says how much memory is.
+    fn recovers(&self, memory: usize, files: usize) -> usize {
         let until = Instant::now() + RECOVERY;
         loop {
             let now = (self.process.memory(), self.process.files());
             if now.0 <= memory && now.1 <= files {
-                return;
+                return now.0;
             }
             assert!(Instant::now() < until, "{now:?} bytes and files are taken, {:?} should be", (memory, files));
             thread::sleep(Duration::from_millis(50));

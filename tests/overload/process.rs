@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
@@ -16,10 +17,15 @@ pub struct Process {
     _data: tempfile::TempDir,
 }
 
+/// `SKEP_BIN`: another program than the one that was built with the tests.
+fn program() -> PathBuf {
+    std::env::var_os("SKEP_BIN").map_or_else(|| env!("CARGO_BIN_EXE_skep").into(), Into::into)
+}
+
 impl Process {
     pub fn start(frontend: &[&str]) -> Process {
         let data = tempfile::tempdir().expect("a temporary directory");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
+        let mut command = Command::new(program());
         command.args(["--data", "data", "--log", "info", "--log-format", "human"]).current_dir(data.path());
         for listener in ["backend.backend-1.listeners.tcp", "frontend.frontend-1.listeners.tcp"] {
             command.args(["--set", &format!("{listener}.listen=127.0.0.1:0")]);

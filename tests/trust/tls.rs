@@ -85,6 +85,7 @@ fn peers_that_never_finish_a_handshake_keep_nobody_waiting_and_are_given_up() {
     assert_eq!(reason, 0);
     let bus = &skep.skep().frontends()[0];
     wait_until("the silent ones have been given up", || bus.connections() == 1);
+    assert_eq!(bus.stats().connect_timeouts.get(), 200, "each is counted");
     for mut peer in silent {
         peer.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
         let _ = peer.read_to_end(&mut Vec::new());

@@ -76,6 +76,7 @@ pub static BUS_COUNTERS: &[Counters<Stats>] = &[
             ("publish_rate", |s| s.rate_disconnects.get()),
             ("byte_rate", |s| s.throttled.get()),
             ("retained", |s| s.retained_full.get()),
+            ("sessions_away", |s| s.ended_away.get()),
             ("memory", |s| s.memory_full.get()),
         ],
     ),
