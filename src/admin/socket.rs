@@ -16,8 +16,9 @@ use tokio::time::{Instant, Sleep, sleep};
 /// Connections at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 64;
 
-/// A peer that neither sends nor takes anything for so long is let go.
-const IDLE_TIME: Duration = Duration::from_secs(60);
+/// Who has taken no answer for so long is let go, whatever it sends: a byte now and
+/// then would hold its place for ever. Longer than any answer takes.
+const IDLE_TIME: Duration = Duration::from_secs(75);
 
 /// Pause after an accept that failed, for lack of file handles say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -25,19 +26,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Listener {
     socket: TcpListener,
     seats: Arc<Semaphore>,
+    idle_time: Duration,
 }
 
 /// One connection.
 pub struct Connection {
     stream: TcpStream,
-    /// Ends when the peer has been idle for too long.
+    /// Ends when the peer has taken nothing for too long.
     idle: Pin<Box<Sleep>>,
+    idle_time: Duration,
     _seat: Option<OwnedSemaphorePermit>,
 }
 
 impl Listener {
     pub fn new(socket: TcpListener) -> Listener {
-        Listener { socket, seats: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+        Listener { socket, seats: Arc::new(Semaphore::new(MAX_CONNECTIONS)), idle_time: IDLE_TIME }
     }
 }
 
@@ -53,7 +56,8 @@ impl axum::serve::Listener for Listener {
                 Ok((stream, peer)) => {
                     // Answers are small and awaited.
                     let _ = stream.set_nodelay(true);
-                    return (Connection { stream, idle: Box::pin(sleep(IDLE_TIME)), _seat: seat }, peer);
+                    let idle = Box::pin(sleep(self.idle_time));
+                    return (Connection { stream, idle, idle_time: self.idle_time, _seat: seat }, peer);
                 }
                 Err(error) => {
                     tracing::error!("the admin listener can't accept a connection: {error}");
@@ -72,10 +76,7 @@ impl Connection {
     /// What a read or write came to; while it waits, the time runs.
     fn timed<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match outcome {
-            Poll::Ready(outcome) => {
-                self.idle.as_mut().reset(Instant::now() + IDLE_TIME);
-                Poll::Ready(outcome)
-            }
+            Poll::Ready(outcome) => Poll::Ready(outcome),
             Poll::Pending => self.idle.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
         }
     }
@@ -91,6 +92,10 @@ impl AsyncRead for Connection {
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            let until = Instant::now() + self.idle_time;
+            self.idle.as_mut().reset(until);
+        }
         self.timed(cx, written)
     }
 
@@ -100,5 +105,34 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::serve::Listener as _;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[test]
+    fn a_byte_now_and_then_keeps_no_place() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let mut listener = Listener { idle_time: Duration::from_millis(300), ..Listener::new(socket) };
+            let mut peer = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("it listens");
+            let (mut connection, _) = listener.accept().await;
+            tokio::spawn(async move {
+                for _ in 0..1_000 {
+                    let _ = peer.write_all(b"x").await;
+                    sleep(Duration::from_millis(10)).await;
+                }
+            });
+            let mut bytes = Vec::new();
+            let end = connection.read_to_end(&mut bytes).await;
+            assert_eq!(end.err().map(|error| error.kind()), Some(io::ErrorKind::TimedOut));
+            assert!(!bytes.is_empty());
+        });
     }
 }

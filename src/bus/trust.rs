@@ -55,7 +55,12 @@ impl Trust {
         let mut settings = settings.clone();
         if let Some(path) = settings.users_file.clone() {
             let error = |what| FileError::new("users_file", &path, what);
-            for (name, user) in UsersFile::read(&path).map_err(error)?.users {
+            let file = UsersFile::read(&path).map_err(error)?;
+            // One that is being written begins as that, and would lock out everybody.
+            if file.users.is_empty() && std::fs::metadata(&path).is_ok_and(|about| about.len() == 0) {
+                return Err(error("is empty: without users, it needs a comment at least".into()));
+            }
+            for (name, user) in file.users {
                 if settings.users.contains_key(&name) {
                     return Err(error(format!("has the user {name:?}, whom the settings have too: leave one out")));
                 }

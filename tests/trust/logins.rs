@@ -71,6 +71,7 @@ fn a_users_file_that_cant_be_used_stops_the_start() {
     let path = dir.path().join("users.toml");
     for (text, expected) in [
         (None, "can't be read"),
+        (Some(""), "is empty: without users, it needs a comment at least"),
         (Some("[x]\npassword = \"plain\""), "user \"x\": the password is not hashed"),
         (Some("[backend]"), "has the user \"backend\", whom the settings have too"),
     ] {
