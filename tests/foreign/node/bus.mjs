@@ -52,6 +52,9 @@ async function resumption() {
     const second = await open('sleeper', resumable)
     assert.equal(second.connack.sessionPresent, true)
     for (const text of ['one', 'two', 'three']) assert.equal((await second.inbox.next()).text, text)
+    // What it has acknowledged is known once something sent after that is: else
+    // it would rightly come again.
+    await publish(second, 'something/else', 'later')
     // A lost connection leaves the session as an ordered end does.
     await kill(second)
     await publish(writer, 'while/away', 'four')
