@@ -21,7 +21,7 @@ fn unit(key: &str) -> &'static str {
 
 /// What the last line of the container file that begins so says.
 fn container(instruction: &str) -> &'static str {
-    let value = CONTAINER.lines().filter_map(|line| line.strip_prefix(instruction)?.strip_prefix(' ')).last();
+    let value = CONTAINER.lines().filter_map(|line| line.strip_prefix(instruction)?.strip_prefix(' ')).next_back();
     value.unwrap_or_else(|| panic!("the container file has no {instruction}"))
 }
 
