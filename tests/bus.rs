@@ -241,6 +241,8 @@ fn a_message_expires_wherever_it_waits_and_its_time_is_counted_down() {
     let mut sleeper = Client::connect(skep.backend(), Login::new("sleeper").expiry(60));
     sleeper.subscribe("t/#", 1);
     sleeper.kill();
+    // What is in flight to it when it goes is sent again, expired or not.
+    wait_until("skep has noticed", || skep.skep().backends()[0].sessions_away() == 1);
     let mut sender = join(&skep, "sender");
     sender.publish_acked(Message::new("t/short", "x").expiry(1).retain());
     sender.publish_acked(Message::new("t/long", "y").expiry(100).retain());

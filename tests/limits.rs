@@ -214,6 +214,8 @@ fn past_the_memory_of_a_bus_new_work_is_refused_and_what_is_served_goes_on() {
         let request = quick.message();
         answer(&mut quick, &request, n);
         assert_eq!(json_of(&user.message())["result"], n);
+        // It is free once its acknowledgement, behind the answer, has come.
+        quick.publish_acked(Message::new("log/done", ""));
     }
     // What is done is room again.
     for _ in 0..sent[0] {
