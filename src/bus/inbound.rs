@@ -22,7 +22,7 @@ use super::sessions::Gone;
 
 /// A connected client, as far as what it sends goes.
 pub struct Client {
-    bus: Bus,
+    pub bus: Bus,
     pub session: Arc<Session>,
     control: Arc<Control>,
     /// Who it is; the session's is who it was when that began.

@@ -41,6 +41,8 @@ mod machine;
 mod memory;
 /// Messages.
 mod message;
+/// From the first byte to CONNECT.
+mod opening;
 /// What goes out to one client.
 mod outbound;
 /// Passwords and their hashes.

@@ -363,6 +363,13 @@ impl Default for Jwt {
     }
 }
 
+impl Connections {
+    /// Largest CONNECT, in bytes: no packet is larger than any may be.
+    pub(super) fn max_connect(&self) -> u32 {
+        self.max_connect_size.min(self.max_payload_size)
+    }
+}
+
 impl Default for Connections {
     fn default() -> Self {
         Connections {
