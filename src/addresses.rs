@@ -74,7 +74,7 @@ impl Addresses {
             id: id.clone(),
             kind,
             role: settings.role.clone(),
-            salt: config.router.auth_salt.clone().unwrap_or_else(|| id.clone()),
+            salt: config.router.salt(id).to_owned(),
             users: known_passwords(settings),
             listeners: listeners.iter().filter(|bound| bound.bus == *id).cloned().collect(),
         };

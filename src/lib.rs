@@ -21,6 +21,9 @@ pub mod fuzzing;
 pub mod histogram;
 /// MQTT packets and topics on the wire.
 pub mod mqtt;
+/// Text that nobody can guess, for the command, too.
+#[doc(hidden)]
+pub mod random;
 /// Changing who may come in, while it runs.
 mod reload;
 /// What joins the buses.

@@ -198,7 +198,7 @@ impl Flusher {
             }
             if closed {
                 self.renew(0);
-                let now = self.stored_now();
+                let now = self.table.clock().stored_now();
                 return if let Some(mut store) = self.store {
                     store.stamp(now);
                     store.close()
@@ -210,19 +210,13 @@ impl Flusher {
             if Instant::now() >= next_sweep {
                 self.expire();
                 self.renew(self.table.timeout_s() / 4);
-                let now = self.stored_now();
+                let now = self.table.clock().stored_now();
                 if let Some(store) = &mut self.store {
                     store.stamp(now);
                 }
                 next_sweep = Instant::now() + pause;
             }
         }
-    }
-
-    /// What the store's clock stands at.
-    fn stored_now(&self) -> u64 {
-        let clock = self.table.clock();
-        clock.stored(clock.now())
     }
 
     /// Often enough that a stored time is at most half a timeout old.
@@ -237,7 +231,7 @@ impl Flusher {
             changes.iter().map(|change| change.new.is_some() as isize - change.old.is_some() as isize).sum();
         let written = match &mut self.store {
             Some(store) if !changes.is_empty() => {
-                store.write(changes.iter().flat_map(|change| change.records(clock)), grown, clock.stored(clock.now()))
+                store.write(changes.iter().flat_map(|change| change.records(clock)), grown, clock.stored_now())
             }
             _ => Ok(()),
         };
@@ -359,7 +353,7 @@ impl Flusher {
                     && self.table.select_one(entry.caller()).is_some_and(|now| Arc::ptr_eq(&now, entry))
             });
             let records = current.map(|entry| (entry.slot(), Some(entry.encode(clock))));
-            if let Err(error) = store.write(records, 0, clock.stored(clock.now())) {
+            if let Err(error) = store.write(records, 0, clock.stored_now()) {
                 drop(queue);
                 return self.fail(Vec::new(), Vec::new(), error);
             }

@@ -107,7 +107,7 @@ impl Store {
         let mut write = |some: &[Repair]| {
             let records = some.iter().map(|(slot, entry, _)| (*slot, entry.as_ref().map(|e| e.encode(clock))));
             let grown = some.iter().map(|(.., grown)| grown).sum();
-            self.write(records, grown, clock.stored(clock.now())).map_err(|error| error.to_string())
+            self.write(records, grown, clock.stored_now()).map_err(|error| error.to_string())
         };
         if repairs.is_empty() {
             write(&[])?;
@@ -177,7 +177,7 @@ mod tests {
         let entry = Arc::new(Entry::new(table.next_slot(), &binding, table.clock()));
         table.put(Arc::clone(&entry));
         let record = (entry.slot(), Some(entry.encode(table.clock())));
-        store.write([record], 1, table.clock().stored(table.clock().now())).expect("the disk takes it");
+        store.write([record], 1, table.clock().stored_now()).expect("the disk takes it");
         entry.touch(entry.touched() + 100);
         // Made to be written, but the write fails.
         entry.encode(table.clock());

@@ -120,8 +120,8 @@ impl Meta {
 
 impl Store {
     /// Opens the database, tells `begin` what its clock stands at and how many
-    /// records it has, and hands each to `load`, which says whether the record is to be kept; `None`: it
-    /// is damaged.
+    /// records it has, and hands each to `load`, which says whether the record is
+    /// to be kept; `None`: it is damaged.
     pub fn open(
         dir: &Path,
         watch: Watch,

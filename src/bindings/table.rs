@@ -137,13 +137,18 @@ impl Table {
     /// by two threads at once: the journal's lock sees to that.
     pub fn put(&self, entry: Arc<Entry>) -> Option<Arc<Entry>> {
         let old = self.remove(entry.caller());
+        self.add(entry);
+        old
+    }
+
+    /// The same where its caller has none.
+    fn add(&self, entry: Arc<Entry>) {
         let (hash, shard) = self.place(entry.caller());
         self.by_caller[shard].write().insert_unique(hash, Arc::clone(&entry), |e| self.hasher.hash_one(e.caller()));
         self.count.fetch_add(1, Ordering::Relaxed);
         if !entry.address().is_empty() {
             self.index(entry);
         }
-        old
     }
 
     /// Makes room for so many entries, which will be spread over the shards
@@ -159,19 +164,11 @@ impl Table {
     /// Adds an entry that is on disk. False: its caller has one already.
     pub fn load(&self, entry: Entry) -> bool {
         self.skip_slot(entry.slot());
-        let (hash, shard) = self.place(entry.caller());
-        let mut table = self.by_caller[shard].write();
-        if table.find(hash, |other| other.caller() == entry.caller()).is_some() {
-            return false;
+        let is_new = self.select_one(entry.caller()).is_none();
+        if is_new {
+            self.add(Arc::new(entry));
         }
-        let entry = Arc::new(entry);
-        table.insert_unique(hash, Arc::clone(&entry), |e| self.hasher.hash_one(e.caller()));
-        drop(table);
-        self.count.fetch_add(1, Ordering::Relaxed);
-        if !entry.address().is_empty() {
-            self.index(entry);
-        }
-        true
+        is_new
     }
 
     fn index(&self, entry: Arc<Entry>) {
@@ -264,6 +261,11 @@ impl Clock {
 
     pub fn now(&self) -> u32 {
         BEFORE.saturating_add(self.started.elapsed().as_secs() as u32)
+    }
+
+    /// What the store's clock stands at.
+    pub fn stored_now(&self) -> u64 {
+        self.stored(self.now())
     }
 
     /// A time on this clock as the store has it.

@@ -97,12 +97,18 @@ impl Accounts {
     pub fn of_token(&self, token: Token) -> Option<Account> {
         let (publish, subscribe, kind) = match token.rules {
             TokenRules::Own { publish, subscribe } => (Arc::new(publish), Arc::new(subscribe), Kind::Token),
-            TokenRules::OfUser(user) => {
-                let of = self.users.get(&*user)?;
-                (Arc::clone(&of.publish), Arc::clone(&of.subscribe), Kind::TokenWithRulesOf(user))
-            }
+            TokenRules::OfUser(user) => return self.with_rules_of(user, token.user.into()),
         };
         Some(Account { name: token.user.into(), credential: Credential::Nothing, publish, subscribe, kind })
+    }
+
+    /// The account `name` of a token that has the rules of `user`; none if that
+    /// user is gone.
+    fn with_rules_of(&self, user: Arc<str>, name: Arc<str>) -> Option<Account> {
+        let of = self.users.get(&*user)?;
+        let (publish, subscribe) = (Arc::clone(&of.publish), Arc::clone(&of.subscribe));
+        let kind = Kind::TokenWithRulesOf(user);
+        Some(Account { name, credential: Credential::Nothing, publish, subscribe, kind })
     }
 
     /// What has become of an account that was let in before these were read;
@@ -112,15 +118,7 @@ impl Accounts {
             Kind::User => self.users.get(&*old.name).cloned(),
             // Nothing but the token says what it may do.
             Kind::Token => Some(Arc::clone(old)),
-            Kind::TokenWithRulesOf(user) => self.users.get(&**user).map(|of| {
-                Arc::new(Account {
-                    name: Arc::clone(&old.name),
-                    credential: Credential::Nothing,
-                    publish: Arc::clone(&of.publish),
-                    subscribe: Arc::clone(&of.subscribe),
-                    kind: old.kind.clone(),
-                })
-            }),
+            Kind::TokenWithRulesOf(user) => self.with_rules_of(Arc::clone(user), Arc::clone(&old.name)).map(Arc::new),
         }
     }
 }

@@ -73,10 +73,11 @@ pub fn flush_if_interrupted() {
 /// Has writes put off while `act` runs, and then makes them: for a thread that
 /// gives many answers in a row.
 pub fn writing_once(act: impl FnOnce()) {
-    PUT_OFF.with_borrow_mut(|put_off| put_off.allowed = true);
+    let allow = |allowed| PUT_OFF.with_borrow_mut(|put_off| std::mem::replace(&mut put_off.allowed, allowed));
+    let before = allow(true);
     act();
     flush_put_off();
-    PUT_OFF.with_borrow_mut(|put_off| put_off.allowed = false);
+    allow(before);
 }
 
 /// Lets other tasks of this thread run. Unlike a plain yield this leaves no

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rand::RngExt;
-use rand::distr::Alphanumeric;
-
 use crate::mqtt::{Connack, Connect, Reason, Version};
+use crate::random;
 
 use super::Bus;
 use super::access::Account;
@@ -101,7 +99,7 @@ impl Bus {
             let text = format!("the client id has {} bytes, {MAX_CLIENT_ID} are allowed", connect.client_id.len());
             return Err(refuse(Reason::ClientIdentifierNotValid, &text));
         }
-        let id: Arc<str> = if assigned { random_id().into() } else { connect.client_id.as_str().into() };
+        let id: Arc<str> = if assigned { random::client_id().into() } else { connect.client_id.as_str().into() };
         if let Some(will) = &connect.will
             && (will.topic.starts_with('$') || !account.may_publish(&will.topic, &id))
         {
@@ -178,11 +176,6 @@ impl Bus {
             .map_err(|reason| refuse(reason, "the client id belongs to another user's session"))?;
         Ok(Admitted { session, account, generation, version, quiet, maximum_packet_size })
     }
-}
-
-/// A client id that nobody can guess, of the form the router's callers have.
-fn random_id() -> String {
-    rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect()
 }
 
 /// A packet with `text` in it, or without, whichever is first to have at most

@@ -197,13 +197,14 @@ impl Bus {
         }
         let mark = account.as_ref().map_or_else(Vec::new, |account| account.credential.mark());
         let tag = tag(&[user.as_bytes(), password, &mark]);
-        if let Some(account) = account.clone().filter(|_| desk.verified.has(&tag, clock::now_ms())) {
+        let verified = || account.clone().filter(|_| desk.verified.has(&tag, clock::now_ms()));
+        if let Some(account) = verified() {
             return Ok(account);
         }
         let _turn = desk.failures.turn(address).await;
         // While this waited, others of this address have been in, or have failed.
         self.check_failures(address)?;
-        if let Some(account) = account.clone().filter(|_| desk.verified.has(&tag, clock::now_ms())) {
+        if let Some(account) = verified() {
             return Ok(account);
         }
         let (trust, user, password) = (Arc::clone(trust), user.to_owned(), password.to_vec());

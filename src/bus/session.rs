@@ -328,6 +328,11 @@ impl Session {
         self.count_waiting(&mut out);
     }
 
+    /// The connection that it has.
+    pub fn control(&self) -> Option<Arc<Control>> {
+        Some(Arc::clone(&self.out.lock().link.as_ref()?.control))
+    }
+
     /// The connection it has, and the bytes that are kept because its client
     /// does not read or acknowledge.
     pub fn owed(&self) -> Option<(Arc<Control>, usize)> {

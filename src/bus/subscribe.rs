@@ -242,7 +242,7 @@ impl Bus {
 
     /// Whether a line about what this client does may be written to the log.
     fn may_log_of(&self, session: &Session) -> bool {
-        session.owed().is_some_and(|(control, _)| self.may_log(control.peer.ip()))
+        session.control().is_some_and(|control| self.may_log(control.peer.ip()))
     }
 
     /// Logs the first thing that a session was denied, and keeps each.

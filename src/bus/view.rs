@@ -124,8 +124,7 @@ impl Bus {
     /// False: it isn't connected.
     pub fn kick(&self, id: &str) -> bool {
         let Some(session) = self.0.sessions.get(id) else { return false };
-        let control = session.out().link.as_ref().map(|link| Arc::clone(&link.control));
-        let Some(control) = control.filter(|control| !control.is_ending()) else { return false };
+        let Some(control) = session.control().filter(|control| !control.is_ending()) else { return false };
         session.end_link(&control, Reason::AdministrativeAction, "disconnected by the operator");
         true
     }

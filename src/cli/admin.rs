@@ -37,6 +37,17 @@ Exit status:
 
 const USUAL_URL: &str = "http://127.0.0.1:18888";
 
+/// Where it is: what an option says, else the variable, else the usual place.
+pub fn url(given: Option<&str>) -> String {
+    let url = given.map(str::to_owned).or_else(|| variable("SKEP_ADMIN_URL"));
+    url.unwrap_or_else(|| USUAL_URL.to_owned())
+}
+
+/// An environment variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Longer than any list takes to be made.
 const TIME: Duration = Duration::from_secs(30);
 
@@ -67,14 +78,12 @@ impl AdminArgs {
 
     /// The same, for who can't wait so long for an answer.
     pub fn open_within(&self, time: Duration) -> Result<Admin, Failure> {
-        let from_variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-        let url = self.admin.clone().or_else(|| from_variable("SKEP_ADMIN_URL"));
-        let url = url.unwrap_or_else(|| USUAL_URL.to_owned());
+        let url = url(self.admin.as_deref());
         if url.strip_prefix("http://").is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
             return Err(Failure::Usage(format!("{url:?} is no URL of an admin listener, such as {USUAL_URL}")));
         }
         let token = match &self.token_file {
-            None => from_variable("SKEP_ADMIN_TOKEN"),
+            None => variable("SKEP_ADMIN_TOKEN"),
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("the token file {} can't be read", path.display()))

@@ -7,6 +7,8 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::StatusCode;
 
+use super::admin;
+
 /// Ask a running skep whether it is ready
 ///
 /// Says "ready", or what is missing, as the admin listener's /readyz does.
@@ -24,16 +26,13 @@ Exit status:
   2   the command line can't be understood
   4   the admin listener can't be reached";
 
-const USUAL_URL: &str = "http://127.0.0.1:18888";
 const UNREACHABLE: u8 = 4;
 
 /// Who asks by the second wants no old answer.
 const TIME: Duration = Duration::from_secs(2);
 
 pub fn run(args: &Args) -> ExitCode {
-    let from_variable = std::env::var("SKEP_ADMIN_URL").ok().filter(|url| !url.is_empty());
-    let url = args.admin.clone().or(from_variable).unwrap_or_else(|| USUAL_URL.to_owned());
-    let url = format!("{}/readyz", url.trim_end_matches('/'));
+    let url = format!("{}/readyz", admin::url(args.admin.as_deref()).trim_end_matches('/'));
     // A proxy for the web has no business here.
     let config = Agent::config_builder().timeout_global(Some(TIME)).http_status_as_error(false).proxy(None).build();
     let answer = Agent::from(config).get(&url).call().and_then(|mut response| {

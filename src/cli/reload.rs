@@ -12,8 +12,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rand::RngExt;
-use rand::distr::Alphanumeric;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use skep::config::Effective;
@@ -96,7 +94,7 @@ fn ask(args: &Args) -> anyhow::Result<Outcome> {
         );
     }
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw).context("its process has no number")?;
-    let request: String = rand::rng().sample_iter(Alphanumeric).take(16).map(char::from).collect();
+    let request = skep::random::letters(16);
     let until = Instant::now() + args.timeout;
     let _turn = turn(&data, until)?;
     // Who asks may be root, who answers may not; what it wrote at its start is its own.

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt;
-use rand::distr::Alphanumeric;
 use rumqttc::v5::MqttOptions;
 use rumqttc::{TlsConfiguration, Transport};
 use tokio_rustls::rustls::RootCertStore;
+
+use crate::random;
 
 use super::error::{CaError, ConnectError, UrlError};
 use super::names::is_word;
@@ -103,7 +103,7 @@ impl Options {
             login: url.login.clone(),
             url,
             ca: None,
-            client_id: random_client_id(),
+            client_id: random::client_id(),
             side,
             backend_role: "backend".into(),
             frontend_role: "frontend".into(),
@@ -185,7 +185,7 @@ impl Options {
 
     /// Another random client id, for one more connection like this one.
     pub fn random_client_id(mut self) -> Options {
-        self.client_id = random_client_id();
+        self.client_id = random::client_id();
         self
     }
 
@@ -295,10 +295,6 @@ impl Options {
         }
         Ok(options)
     }
-}
-
-fn random_client_id() -> String {
-    rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect()
 }
 
 /// Tells neither the password nor the client id, which is a secret, too.

@@ -45,12 +45,12 @@ fn check_tls(key: &Key, tls: &Tls, given: &mut Given) {
         }
         (Some(_), Some(_)) => {}
     }
+    let unasked = || {
+        format!("does nothing while no client is asked for a certificate: give {auth} as \"optional\" or \"required\"")
+    };
     match (&tls.client_ca, tls.client_auth) {
         (Some(_), ClientAuth::None) => {
-            let why = format!(
-                "does nothing while no client is asked for a certificate: give {auth} as \"optional\" or \"required\""
-            );
-            refuse(given, &ca, std::slice::from_ref(&auth), why);
+            refuse(given, &ca, std::slice::from_ref(&auth), unasked());
         }
         (None, ClientAuth::Optional | ClientAuth::Required) => {
             refuse(given, &auth, std::slice::from_ref(&ca), format!("needs {ca}: who signs certificates of clients"));
@@ -58,10 +58,7 @@ fn check_tls(key: &Key, tls: &Tls, given: &mut Given) {
         _ => {}
     }
     if tls.user_from_cn && tls.client_auth == ClientAuth::None {
-        let why = format!(
-            "does nothing while no client is asked for a certificate: give {auth} as \"optional\" or \"required\""
-        );
-        refuse(given, &user_from_cn, &[auth], why);
+        refuse(given, &user_from_cn, std::slice::from_ref(&auth), unasked());
     }
 }
 

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use ahash::AHashMap;
 use parking_lot::Mutex;
-use rand::RngExt;
-use rand::distr::Alphanumeric;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -107,7 +105,7 @@ impl Router {
         let topic = topic.filter(|topic| is_request_topic(topic));
         let topic = topic.ok_or_else(|| CallError::Method(method.to_owned()))?;
 
-        let id: String = rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect();
+        let id = crate::random::client_id();
         let (caller, answer) = oneshot::channel();
         {
             let mut calls = core.console.0.lock();

@@ -150,7 +150,7 @@ impl Router {
                 hooks.on_topic(&format!("msg/{}-{lane}", frontend.role), Arc::new(notifications));
             }
         }
-        let calls = Arc::new(calls::Calls::new(&self.0, backend.id, router_token(self.0.salt(backend.id))));
+        let calls = Arc::new(calls::Calls::new(&self.0, backend.id, router_token(self.0.settings.salt(backend.id))));
         hooks.on_topic(&format!("req/{}/_bkpr/router", backend.role), Arc::clone(&calls) as _);
         hooks.on_topic(console::TOPIC, Arc::new(console::Answers(Arc::clone(&self.0))));
         hooks.on_work(&format!("req/{}/#", backend.role), calls);
@@ -171,7 +171,7 @@ impl Router {
 
     /// The token of a backend's framework services, see [`system_token`].
     pub(crate) fn system_token(&self, backend: &Bus) -> String {
-        system_token(self.0.salt(backend.id()))
+        system_token(self.0.settings.salt(backend.id()))
     }
 
     pub(crate) fn is_enabled(&self) -> bool {
@@ -200,11 +200,6 @@ impl Router {
 }
 
 impl Core {
-    /// What the tokens of a backend are made with.
-    fn salt<'a>(&'a self, backend: &'a str) -> &'a str {
-        self.settings.auth_salt.as_deref().unwrap_or(backend)
-    }
-
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

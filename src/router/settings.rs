@@ -31,6 +31,13 @@ pub struct PresenceSettings {
     pub grace_ms: u64,
 }
 
+impl Settings {
+    /// What the tokens of a backend are made with.
+    pub(crate) fn salt<'a>(&'a self, backend: &'a str) -> &'a str {
+        self.auth_salt.as_deref().unwrap_or(backend)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {

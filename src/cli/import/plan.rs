@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rand::RngExt;
-use rand::distr::Alphanumeric;
 use skep::bus::SAMPLE_PASSWORDS;
 
 use super::files::{Bus, Files, RouterPool};
@@ -345,5 +343,5 @@ impl PlannedBus {
 }
 
 fn random() -> String {
-    rand::rng().sample_iter(Alphanumeric).take(24).map(char::from).collect()
+    skep::random::letters(24)
 }
