@@ -268,7 +268,7 @@ fn what_a_worker_held_comes_back_in_order_before_what_waits() {
     assert_eq!(first.message().text(), "3");
     first.kill();
     // Until skep has noticed, what waits is all there is for the second.
-    wait_until("the first is gone", || !skep.skep().backends()[0].is_connected("first"));
+    wait_until("all it held waits again", || skep.skep().backends()[0].queues()[0].waiting == 5);
     let mut second = skep.worker("second");
     second.subscribe(&service("a"), 1);
     for n in [1, 2, 3, 4, 5] {

@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use skep::client::Client;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::stage::until;
 
 /// What the relay does with connections.
 #[derive(Clone, Copy, PartialEq)]
@@ -43,10 +46,16 @@ impl Relay {
         self.address.to_string()
     }
 
-    /// Ends all connections; new ones go to another bus.
+    /// Lets new connections go to another bus.
     pub fn turn_to(&self, bus: SocketAddr) {
         *self.bus.lock().unwrap() = bus;
-        self.cut();
+    }
+
+    /// Ends all connections, and takes no new ones until `clients` have noticed.
+    pub async fn interrupt(&self, clients: &[&Client]) {
+        self.shut();
+        until("the loss is noticed", || clients.iter().all(|client| !client.is_connected())).await;
+        self.open();
     }
 
     /// Ends all connections; new ones are taken.
