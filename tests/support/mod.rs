@@ -17,7 +17,7 @@ use skep::{Kind, Skep, bus};
 pub use client::{Client, Login, Message};
 
 /// How long anything that should happen may take, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A skep in this process, on ports of the system's choice, with data of its
 /// own; stopped and cleaned up when dropped.
