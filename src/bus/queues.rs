@@ -205,7 +205,8 @@ impl Queues {
         Ok(())
     }
 
-    /// Moves what is kept for `topic` into the queues that cover it by now.
+    /// Moves what is kept for `topic` into the queues that cover it by now; what
+    /// none of them has room for is given up.
     pub fn settle_early(
         &self,
         topic: &str,
@@ -217,8 +218,10 @@ impl Queues {
         if self.covers(topic) {
             let early = self.early.lock().take(topic);
             for message in early {
-                // A full queue has more than enough work of this topic.
-                self.offer(&message.publication(), limits, memory, batch, gone);
+                let queued = self.offer(&message.publication(), limits, memory, batch, gone);
+                if queued.matching == queued.full + queued.no_memory {
+                    gone.push((message, Undeliverable::Unserved));
+                }
             }
         }
     }
@@ -324,5 +327,21 @@ mod tests {
             .expect("an empty queue");
         // The tick's time was taken before both of them came.
         assert!(queues.sweep(0, &limits, &mut Batch::new()).is_empty());
+    }
+    #[test]
+    fn what_a_queue_come_meanwhile_has_no_room_for_is_given_up_and_not_lost() {
+        let limits = Limits::default();
+        let queues = Queues::new("backend");
+        let memory = Memory::new(None);
+        let mut gone = GivenUp::new();
+        for payload in [b"x", b"y"] {
+            let publication = Publication::new("req/backend/a", &[], payload);
+            queues.keep_early(&publication, 0, &limits, &memory).expect("there is room");
+        }
+        let _queue = queues.get_or_make("g", "req/backend/a", 1).expect("the first");
+        let one = Limits { max_messages: 1, ..limits };
+        queues.settle_early("req/backend/a", &one, &memory, &mut Batch::new(), &mut gone);
+        assert_eq!(queues.waiting(), 1);
+        assert!(matches!(&gone[..], [(message, Undeliverable::Unserved)] if message.payload() == b"y"));
     }
 }
