@@ -12,8 +12,9 @@ pub struct ListArgs {
     search: String,
 
     /// At most so many; 1000 is the most
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value = "100",
+        value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    limit: u16,
 
     /// Leave out so many at the beginning
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -60,6 +60,9 @@ impl ReadyArgs {
             }
             _ => {
                 let file = ReadyFile(path.clone());
+                if !file.folder().is_dir() {
+                    bail!("--ready-file {}: there is no folder {}", path.display(), file.folder().display());
+                }
                 file.remove().with_context(|| format!("--ready-file {} can't be removed", path.display()))?;
                 Ok(Ready::File(file))
             }
@@ -116,11 +119,15 @@ impl Ready {
 impl ReadyFile {
     /// In one step, so that nobody reads half of it.
     fn write(&self, line: &str) -> std::io::Result<()> {
-        let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
+        let mut file =
+            tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(self.folder())?;
         file.write_all(line.as_bytes())?;
         file.persist(&self.0)?;
         Ok(())
+    }
+
+    fn folder(&self) -> &Path {
+        self.0.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     fn remove(&self) -> std::io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 
 use skep::admin::Admin;
 use skep::bus::Settings;
@@ -91,7 +92,7 @@ impl About {
 
     /// How to start a worker that connects to that listener.
     fn worker(&self, backend: &Bound) -> String {
-        let url = backend.url();
+        let url = reached_at(backend);
         if !self.sample_logins.contains(&backend.bus) {
             // The example knows no password but the sample one.
             return format!("(a worker of yours that serves myapp.str.uc at {url})");
@@ -103,8 +104,9 @@ impl About {
     /// How to call that worker through that listener.
     fn call(&self, frontend: &Bound) -> String {
         let mut call = format!("{} call", program());
-        if frontend.url() != USUAL_FRONTEND {
-            let _ = write!(call, " --url {}", frontend.url());
+        let url = reached_at(frontend);
+        if url != USUAL_FRONTEND {
+            let _ = write!(call, " --url {url}");
         }
         if !self.sample_logins.contains(&frontend.bus) {
             call.push_str(" --user USER --password-file FILE");
@@ -120,6 +122,18 @@ impl About {
     }
 }
 
+/// What a client of this machine connects to. A listener on all addresses has
+/// none to connect to, and with TLS the name has to be that of the certificate.
+fn reached_at(bound: &Bound) -> String {
+    let host = match bound.address {
+        address if !address.ip().is_unspecified() => return bound.url(),
+        _ if bound.tls => "HOST",
+        SocketAddr::V4(_) => "127.0.0.1",
+        SocketAddr::V6(_) => "[::1]",
+    };
+    bound.url().replace(&bound.address.to_string(), &format!("{host}:{}", bound.address.port()))
+}
+
 /// What this program was started as, so that the call finds it even where it
 /// was built and not installed.
 fn program() -> String {
@@ -132,5 +146,28 @@ fn kind(bound: &Bound) -> &'static str {
     match bound.kind {
         Kind::Backend => "backend",
         Kind::Frontend => "frontend",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_all_addresses_is_reached_at_one_of_them() {
+        let reached = |address: &str, tls| {
+            reached_at(&Bound {
+                bus: "frontend-1".into(),
+                kind: Kind::Frontend,
+                name: "tcp".into(),
+                transport: skep::bus::Transport::Tcp,
+                tls,
+                address: address.parse().expect("an address"),
+            })
+        };
+        assert_eq!(reached("0.0.0.0:1883", false), "mqtt://127.0.0.1:1883");
+        assert_eq!(reached("[::]:1883", false), "mqtt://[::1]:1883");
+        assert_eq!(reached("0.0.0.0:8883", true), "mqtts://HOST:8883");
+        assert_eq!(reached("192.0.2.1:8883", true), "mqtts://192.0.2.1:8883");
     }
 }

@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use super::connection::{Connection, words};
+use super::connection::Connection;
 use super::error::{CallError, ConnectError};
+use super::explain::words;
 use super::inbox::{Inbox, Work};
 use super::link::{Fate, HandOverError, Message};
 use super::listeners::Listeners;

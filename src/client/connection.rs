@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use rand::RngExt;
 use rumqttc::Outgoing;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, ConnectReturnCode, DisconnectReasonCode, Filter, Packet, PublishProperties, Subscribe, SubscribeReasonCode,
-};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, Request, StateError};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, Packet, PublishProperties, Subscribe, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Request};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::error::{CallError, ConnectError};
+use super::explain::explain;
 use super::inbox::Inbox;
 use super::link::{Fate, Link, QUEUE};
 use super::options::Options;
@@ -237,7 +236,7 @@ impl Run {
                     // What was read together with the end is not lost with it.
                     let events: Vec<_> = events.state.events.drain(..).collect();
                     events.into_iter().for_each(|event| self.event(event));
-                    return End::Lost(self.explain(error));
+                    return End::Lost(explain(error, &self.options));
                 }
             }
         }
@@ -294,28 +293,6 @@ impl Run {
             self.inbox.take(link, publish);
         }
     }
-
-    fn explain(&self, error: ConnectionError) -> ConnectError {
-        match error {
-            ConnectionError::ConnectionRefused(code) => ConnectError::Refused(match code {
-                ConnectReturnCode::BadUserNamePassword => "unknown user or wrong password".into(),
-                ConnectReturnCode::NotAuthorized => "not authorized".into(),
-                other => words(&format!("{other:?}")),
-            }),
-            ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => {
-                match (reason_code, reason_string) {
-                    (DisconnectReasonCode::SessionTakenOver, _) => ConnectError::TakenOver,
-                    (_, Some(reason)) => ConnectError::Failed(format!("the bus disconnects: {reason}")),
-                    (code, None) => {
-                        ConnectError::Failed(format!("the bus disconnects: {}", words(&format!("{code:?}"))))
-                    }
-                }
-            }
-            ConnectionError::Timeout(_) => ConnectError::Timeout(self.options.connect_timeout),
-            ConnectionError::Io(error) => ConnectError::Failed(error.to_string()),
-            other => ConnectError::Failed(other.to_string()),
-        }
-    }
 }
 
 pub fn is_granted(code: &SubscribeReasonCode) -> bool {
@@ -325,16 +302,4 @@ pub fn is_granted(code: &SubscribeReasonCode) -> bool {
 pub fn user_property(properties: &PublishProperties, name: &str) -> Option<String> {
     let mut pairs = properties.user_properties.iter();
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.clone())
-}
-
-/// What `CamelCase` says, as text.
-pub fn words(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_uppercase() && !text.is_empty() {
-            text.push(' ');
-        }
-        text.extend(letter.to_lowercase());
-    }
-    text
 }

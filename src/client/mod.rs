@@ -45,6 +45,8 @@ mod caller;
 mod connection;
 /// What can go wrong.
 mod error;
+/// What is wrong with a connection, in words.
+mod explain;
 /// What comes, and to whom it goes.
 mod inbox;
 /// Compressed payloads.

@@ -248,6 +248,10 @@ impl Options {
         }
     }
 
+    pub(super) fn is_tls(&self) -> bool {
+        self.url.tls
+    }
+
     fn tls(&self) -> Result<Option<TlsConfiguration>, ConnectError> {
         match self.url.tls {
             true => tls::configuration(self.ca.as_ref()).map(Some).map_err(ConnectError::Failed),

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::caller::Client;
-use super::connection::{user_property, words};
+use super::connection::user_property;
+use super::explain::words;
 use super::inbox::Work;
 use super::link::{Fate, HandOverError, Link, Message};
 use super::request::Request;

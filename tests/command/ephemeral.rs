@@ -111,7 +111,7 @@ fn a_descriptor_or_file_that_can_not_be_is_refused_before_anything_starts() {
     skep(&["serve", "--ephemeral", "--ready-fd", "0"]).run().refused(2, &["--ready-fd"]);
     skep(&["serve", "--ready-fd", "1", "--ready-file", "x"]).run().refused(2, &["--ready-file"]);
     skep(&["serve", "--ephemeral", "--ready-file", "."]).run().refused(1, &["--ready-file", "directory"]);
-    skep(&["serve", "--ephemeral", "--ready-file", "no/such/file"]).run().refused(1, &["no/such/file"]);
+    skep(&["serve", "--ephemeral", "--ready-file", "no/such/file"]).run().refused(1, &["no folder no/such"]);
     skep(&["serve", "--ephemeral", "--data", "x"]).run().refused(1, &["--data", "memory"]);
 }
 

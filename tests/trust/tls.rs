@@ -228,6 +228,33 @@ fn the_client_library_calls_over_mqtts_and_wss() {
 }
 
 #[test]
+fn a_url_with_tls_for_a_port_without_or_the_other_way_round_is_told_so() {
+    let authority = Authority::new("an authority");
+    let skep = Instance::start_with(|config| {
+        let frontend = config.frontend.get_mut("frontend-1").expect("the sample frontend");
+        frontend.listeners.get_mut("tcp").expect("the sample listener").tls = tls_of(&authority.sign("server"));
+    });
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let refused = |url: &str| {
+        let options = Options::frontend(url).expect("a URL").login("frontend", "abc123");
+        let options = options.ca_file(&authority.file).expect("a file").connect_timeout(Duration::from_secs(5));
+        let Err(error) = runtime.block_on(Caller::connect(options)) else { panic!("connected to {url}") };
+        error.to_string()
+    };
+    let (with, without) = (skep.frontend(), skep.address(Kind::Frontend, Transport::Ws));
+    for (url, what) in [
+        (format!("mqtt://{with}"), "no MQTT"),
+        (format!("ws://{with}/mqtt"), "no HTTP"),
+        (format!("mqtts://{without}"), "TLS is not answered"),
+        (format!("wss://{without}/mqtt"), "TLS is not answered"),
+    ] {
+        let error = refused(&url);
+        assert!(error.contains(what), "{url}: {error}");
+    }
+    skep.stop();
+}
+
+#[test]
 fn mosquitto_publishes_and_subscribes_over_tls_with_a_certificate_for_a_password() {
     let authority = Authority::new("an authority");
     let tls = Tls {
