@@ -125,7 +125,7 @@ impl Client {
             id: info.id.to_string(),
             user: info.user.to_string(),
             peer: info.peer.to_string(),
-            listener: info.listener,
+            listener: (*info.listener).into(),
             transport: match (info.transport, info.tls) {
                 (Transport::Tcp, false) => "tcp",
                 (Transport::Tcp, true) => "tls",

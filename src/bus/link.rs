@@ -2,6 +2,7 @@
 //! what is here lets anybody write to its socket, wake it, or end it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::task::AtomicWaker;
@@ -17,7 +18,7 @@ use super::stats::Counter;
 pub struct Control {
     pub peer: SocketAddr,
     /// Listener it came in on.
-    pub listener: Box<str>,
+    pub listener: Arc<str>,
     /// The socket, where bytes can be written to it by any task: plain TCP.
     /// Else the connection's task writes, as TLS and WebSocket keep state.
     pub direct: Option<OwnedWriteHalf>,
@@ -38,7 +39,8 @@ pub struct Control {
     /// Bytes that the connection itself holds: of packets that have not come
     /// whole, and of what is being written.
     pub held: AtomicUsize,
-    farewell: Mutex<Option<Farewell>>,
+    /// Boxed, as most have none.
+    farewell: Mutex<Option<Box<Farewell>>>,
     ending: AtomicBool,
     /// Somebody is writing to the socket directly.
     writing: AtomicBool,
@@ -55,11 +57,11 @@ pub struct Farewell {
 }
 
 impl Control {
-    pub fn new(peer: SocketAddr, listener: &str, direct: Option<OwnedWriteHalf>) -> Control {
+    pub fn new(peer: SocketAddr, listener: &Arc<str>, direct: Option<OwnedWriteHalf>) -> Control {
         let now = clock::now_ms();
         Control {
             peer,
-            listener: listener.into(),
+            listener: Arc::clone(listener),
             direct,
             waker: AtomicWaker::new(),
             connected_at: now,
@@ -80,7 +82,7 @@ impl Control {
     /// Only the first call counts.
     pub fn end(&self, farewell: Farewell) {
         if !self.ending.swap(true, Ordering::AcqRel) {
-            *self.farewell.lock() = Some(farewell);
+            *self.farewell.lock() = Some(Box::new(farewell));
         }
         self.waker.wake();
     }
@@ -90,7 +92,7 @@ impl Control {
     }
 
     pub fn take_farewell(&self) -> Option<Farewell> {
-        self.farewell.lock().take()
+        self.farewell.lock().take().map(|farewell| *farewell)
     }
 
     /// A direct write begins; under the lock of the session whose link it is.
@@ -136,7 +138,7 @@ impl Control {
 
 /// What a session knows of the connection it has now.
 pub struct Link {
-    pub control: std::sync::Arc<Control>,
+    pub control: Arc<Control>,
     pub version: Version,
     /// QoS 1 and 2 messages that the client takes unacknowledged.
     pub receive_maximum: u16,

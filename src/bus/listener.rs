@@ -33,7 +33,7 @@ pub struct Bound {
 
 /// What all connections of one listener have in common.
 pub struct Door {
-    pub name: Box<str>,
+    pub name: Arc<str>,
     pub transport: Transport,
     pub tls: bool,
     /// See [`settings::Listener::is_exposed`].

@@ -407,7 +407,7 @@ mod tests {
         for _ in 0..20 {
             let frame = next_frame(connect, 100).expect("well formed").expect("whole");
             let connect = Connect::decode(&frame).expect("well formed");
-            let control = Arc::new(Control::new(([127, 0, 0, 1], 1).into(), "t", None));
+            let control = Arc::new(Control::new(([127, 0, 0, 1], 1).into(), &"t".into(), None));
             let account = bus.current_trust().trust.accounts.get("frontend").map(Arc::clone).expect("a user");
             let known = Known { account, generation: 1, ends_at: 0 };
             let Ok(mut seat) = bus.0.connections.admit(control.peer.ip()) else { panic!("there is room") };

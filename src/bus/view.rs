@@ -21,7 +21,7 @@ pub struct ClientInfo {
     pub user: Arc<str>,
     pub peer: SocketAddr,
     /// Name of the listener it came in on.
-    pub listener: Box<str>,
+    pub listener: Arc<str>,
     pub transport: Transport,
     /// With TLS around it.
     pub tls: bool,
@@ -106,7 +106,7 @@ impl Bus {
             id: Arc::clone(&session.id),
             user: Arc::clone(&session.account.name),
             peer: link.control.peer,
-            listener: link.control.listener.clone(),
+            listener: Arc::clone(&link.control.listener),
             tls: listener.is_some_and(|listener| listener.tls.cert.is_some()),
             transport: listener.map(|listener| listener.transport).unwrap_or_default(),
             version: link.version,
