@@ -3,6 +3,8 @@
 
 mod command;
 mod folder;
+#[cfg(target_os = "linux")]
+mod left;
 mod reap;
 
 use std::ffi::OsString;
@@ -104,6 +106,7 @@ pub fn run(args: &Args) -> ExitCode {
 fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
     logging::start(&config.log, None)?;
     limits::raise_open_files();
+    limits::forbid_own_core_dump();
     // Before anything else, so that whatever comes of it, it is cleared away.
     let mut folder = Folder::new()?;
     let runtime = serve::runtime(config.threads)?;
@@ -122,6 +125,9 @@ fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
     folder.warn_of(running.group());
     let instance = Instance::new(&runtime, skep, running.signals());
     let status = running.wait().context("the end of the command can't be waited for");
+    // While there are buses yet, so that workers can leave in good order.
+    #[cfg(target_os = "linux")]
+    left::end(folder.path());
     let failed = instance.stop(&runtime)?;
     drop(folder);
     // A task that doesn't end by itself can't keep the process.

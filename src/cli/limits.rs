@@ -21,6 +21,15 @@ pub fn forbid_core_dumps() {
     }
 }
 
+/// The same for a process that starts others, which inherit the limit, and whose
+/// dumps are theirs.
+pub fn forbid_own_core_dump() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
+        debug!(%error, "core dumps of skep itself can't be ruled out");
+    }
+}
+
 /// Raises the limit on open files to what the system allows at most; it is
 /// lower by default, for the sake of programs that use select().
 pub fn raise_open_files() {

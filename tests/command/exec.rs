@@ -224,6 +224,45 @@ fn when_skep_is_killed_so_is_the_command_and_nothing_stays() {
     wait_until("the temporary files are gone", || temporary_files(&command.dir).is_empty());
 }
 
+/// In the background, in a session of its own, and one that will not end.
+#[cfg(target_os = "linux")]
+const LEFT_BEHIND: &str = r#"
+    sleep 100 & echo $!
+    setsid sleep 100 & echo $!
+    sh -c 'trap "" TERM; while :; do sleep 0.05; done' & echo $!
+"#;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_the_command_leaves_in_the_background_ends_with_it() {
+    let mut skep = exec(&format!("{LEFT_BEHIND} exit 6"));
+    let output = output(&mut skep);
+    assert_eq!(output.status.code(), Some(6));
+    let text = text(&output);
+    assert_eq!(text.lines().count(), 3, "{output:?}");
+    for pid in text.lines() {
+        assert!(!is_there(pid), "{pid} of {text}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn when_skep_is_killed_so_is_what_runs_in_the_background() {
+    let mut command = running(&format!("{LEFT_BEHIND} echo all; sleep 100"));
+    let mut pids = vec![command.said.clone()];
+    while pids.last().is_none_or(|line| line != "all") {
+        let mut line = String::new();
+        assert!(command.stdout.read_line(&mut line).unwrap() > 0, "{pids:?}");
+        pids.push(line.trim_end().to_owned());
+    }
+    command.signal(Signal::KILL);
+    assert_eq!(command.child.wait().unwrap().signal(), Some(9));
+    for pid in pids.iter().filter(|line| *line != "all") {
+        wait_until("it has ended", || !is_there(pid));
+    }
+    wait_until("the temporary files are gone", || temporary_files(&command.dir).is_empty());
+}
+
 #[test]
 fn what_a_killed_run_left_is_cleared_away_by_the_next() {
     let mut skep = exec("true");

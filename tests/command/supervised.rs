@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use super::started::{FREE_PORTS, serve, skep};
 
@@ -49,6 +49,9 @@ fn a_service_manager_hears_that_skep_is_ready_alive_reloads_and_stops() {
 
 #[test]
 fn no_core_dump_is_made_of_it() {
+    // From whoever starts it, it may have any.
+    let own = getrlimit(Resource::Core);
+    setrlimit(Resource::Core, Rlimit { current: own.maximum, ..own }).unwrap();
     let mut serving = serve(&[]);
     serving.welcome();
     let limits = fs::read_to_string(format!("/proc/{}/limits", serving.child.id())).unwrap();

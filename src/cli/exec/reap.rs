@@ -28,13 +28,14 @@ pub fn run(args: &ReapArgs) -> ExitCode {
     let mut said = String::new();
     // What came until then counts.
     let _ = std::io::stdin().lock().read_to_string(&mut said);
-    let mut lines = said.lines();
-    let group = lines.next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
-    if let Some(group) = group
-        && lines.next() != Some(FAREWELL)
-    {
-        // Its leader has been killed by the system; the others go with it.
-        let _ = kill_process_group(group, Signal::KILL);
+    if said.lines().next_back() != Some(FAREWELL) {
+        let group = said.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
+        // The command has been killed by the system; the others go with it.
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        #[cfg(target_os = "linux")]
+        super::left::kill(&args.folder);
     }
     remove(&args.folder);
     ExitCode::SUCCESS
