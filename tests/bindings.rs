@@ -21,6 +21,7 @@ struct Process {
     child: Child,
     backend: SocketAddr,
     frontend: SocketAddr,
+    admin: String,
 }
 
 impl Process {
@@ -48,20 +49,33 @@ impl Process {
             .spawn()
             .expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let (mut backend, mut frontend) = (None, None);
+        let (mut backend, mut frontend, mut admin) = (None, None, None);
         for line in lines.map(|line| line.expect("a line of text")) {
             let address = line.split("mqtt://").nth(1).and_then(|address| address.trim().parse().ok());
             match line.split_whitespace().next() {
                 Some("backend") => backend = address,
                 Some("frontend") if frontend.is_none() => frontend = address,
+                Some("admin") => admin = line.split_whitespace().nth(1).map(str::to_owned),
                 _ => {}
             }
-            if let (Some(backend), Some(frontend)) = (backend, frontend) {
-                return Process { child, backend, frontend };
+            if let (Some(backend), Some(frontend), Some(admin)) = (backend, frontend, &admin) {
+                return Process { child, backend, frontend, admin: admin.clone() };
             }
         }
         let ended = child.wait().expect("it has ended");
         panic!("it ended ({ended}) without saying where it listens");
+    }
+
+    /// What its admin listener has at that path.
+    fn admin(&self, path: &str) -> String {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut reply = agent.get(format!("{}{path}", self.admin)).call().expect("a reply");
+        reply.body_mut().read_to_string().expect("text")
+    }
+
+    fn metric(&self, name: &str) -> Option<f64> {
+        let metrics = self.admin("metrics");
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// Lets no file of the process grow past so many bytes; `None`: any size.
@@ -433,6 +447,11 @@ fn binds_work_again_once_the_disk_has_room_again() {
         assert_eq!(sender.publish_acked(notification(Some("user-3"), "still there?")), 0);
         assert_eq!(user.message().text(), "still there?");
         assert_eq!(sender.publish_acked(notification(Some(&format!("user-{refused}")), "?")), 0x10);
+        // Only what is on disk counts as that.
+        assert_eq!(skep.metric("skep_bindings_changes_total"), Some(answered.len() as f64));
+        assert!(skep.metric("skep_bindings_write_errors_total") > Some(0.0));
+        let ready = skep.admin("readyz");
+        assert!(ready.contains("can't be written"), "{ready}");
         // It goes on refusing while there is no room.
         std::thread::sleep(Duration::from_millis(1_200));
         assert_eq!(bind(next)["error"]["code"], FAILED);

@@ -238,12 +238,12 @@ impl Flusher {
         let counters = &self.shared.counters;
         let took = began.elapsed().as_micros() as u64;
         counters.flushes.fetch_add(1, Ordering::Relaxed);
-        counters.changes.fetch_add(changes.len() as u64, Ordering::Relaxed);
         counters.last_flush_us.store(took, Ordering::Relaxed);
         counters.max_flush_us.fetch_max(took, Ordering::Relaxed);
         counters.flush_times.record(took);
         match written {
             Ok(()) => {
+                counters.changes.fetch_add(changes.len() as u64, Ordering::Relaxed);
                 self.answer(waiting);
                 self.tell_watcher(&changes);
             }
