@@ -5,6 +5,8 @@
 //! Memory is the table that is asked. A change is made there first, in the
 //! order in which the journal will have it, and answered once it is on disk.
 
+/// The data directory.
+mod directory;
 /// One binding, compact.
 mod entry;
 /// What can go wrong.

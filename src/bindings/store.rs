@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sled::{Db, Mode};
 
+use super::directory;
 use super::error::{JournalError, OpenError};
 use super::watch::{Uptime, Watch};
 
@@ -129,7 +130,7 @@ impl Store {
         mut load: impl FnMut(&[u8], &[u8]) -> Option<bool>,
     ) -> Result<Store, OpenError> {
         let failed = |action| move |error| OpenError::Directory { dir: dir.into(), action, error };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("can't be made"))?;
+        directory::make(dir).map_err(failed("can't be made"))?;
         let lock = take_lock(dir)?;
         let path = dir.join(DATABASE);
         // What sled panics about is damage, too.
