@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use skep::client::{Client, Options, Worker};
 use support::Instance;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 /// What is logged, for the test to read.
 #[derive(Clone, Default)]
@@ -24,11 +25,11 @@ impl Write for Log {
 }
 
 #[test]
-fn what_a_handler_logs_carries_the_id_of_its_request() {
+fn what_a_handler_logs_and_what_a_call_spans_carries_the_id_of_the_request() {
     let log = Log::default();
     let to = log.clone();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(move || to.clone());
-    subscriber.with_ansi(false).init();
+    subscriber.with_ansi(false).with_span_events(FmtSpan::CLOSE).init();
     let skep = Instance::start();
     let login =
         |url: &str| format!("mqtt://{url}@{}", if url.starts_with('b') { skep.backend() } else { skep.frontend() });
@@ -44,5 +45,8 @@ fn what_a_handler_logs_carries_the_id_of_its_request() {
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let line = log.lines().find(|line| line.ends_with("at work")).expect("the handler's line");
         assert!(line.contains(&format!("request{{id={id} method=\"test.log\"}}")), "{line}");
+        // The caller's own span says the same id.
+        let call = format!("call{{id={id} method=\"test.log\"}}: skep::client::caller: close");
+        assert!(log.contains(&call), "{call} is not in {log}");
     });
 }

@@ -4,22 +4,12 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::started::{FREE_PORTS, Skep, serve, skep};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < until, "it never came true that {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
+use crate::support::wait_until;
 
 /// Starts it, and reads the first line of standard output.
 fn ready(args: &[&str]) -> (Skep, std::process::Child, Value) {

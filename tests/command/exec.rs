@@ -6,15 +6,13 @@ use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::started::{Skep, skep};
-
-/// How long anything that should happen may take, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::wait_until;
 
 /// `skep exec -- sh -c SCRIPT`, with a folder for temporary files of its own.
 fn exec(script: &str) -> Skep {
@@ -39,14 +37,6 @@ fn output(skep: &mut Skep) -> Output {
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < until, "it never came true that {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// A command that has said its first line.

@@ -2,9 +2,13 @@
 //! that `script` opens.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::buses::Buses;
+use crate::support::wait_until;
 
 /// The command at a terminal, which shows both its outputs.
 fn terminal(buses: &Buses, args: &[&str]) -> Command {
@@ -22,6 +26,18 @@ fn at_a_terminal(buses: &Buses, args: &[&str]) -> String {
     let output = terminal(buses, args).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits until what is typed is not shown: the prompt comes a moment before.
+fn wait_until_hidden(script: &Child) {
+    let children = format!("/proc/{0}/task/{0}/children", script.id());
+    let is_hidden = || {
+        let child = std::fs::read_to_string(&children).ok()?;
+        let input = format!("/proc/{}/fd/0", child.split_whitespace().next()?);
+        let terminal = rustix::fs::open(input, OFlags::RDONLY | OFlags::NOCTTY, Mode::empty()).ok()?;
+        Some(!tcgetattr(terminal).ok()?.local_modes.contains(LocalModes::ECHO))
+    };
+    wait_until("the terminal shows nothing typed", || is_hidden() == Some(true));
 }
 
 #[test]
@@ -52,11 +68,41 @@ fn a_password_that_nothing_says_is_asked_for() {
     let mut prompt = [0; 17];
     shown.read_exact(&mut prompt).unwrap();
     assert_eq!(&prompt, b"Password of ann: ");
+    wait_until_hidden(&child);
     child.stdin.as_mut().unwrap().write_all(b"abc123\n").unwrap();
     let mut rest = String::new();
     shown.read_to_string(&mut rest).unwrap();
-    assert!(rest.contains("[\"x\"]"), "{rest:?}");
+    assert!(rest.contains("[\"x\"]") && !rest.contains("abc123"), "{rest:?}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_new_users_password_is_asked_for_twice_and_not_shown() {
+    let buses = Buses::start();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users.toml");
+    for (again, status, says) in [("s3cret", 0, ""), ("secret", 1, "two different")] {
+        let user = format!("user-{status}");
+        let mut script = terminal(&buses, &["user", "add", &user, "--file", file.to_str().unwrap()]);
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut shown = child.stdout.take().unwrap();
+        let mut said = String::new();
+        for password in ["s3cret", again] {
+            while !said.trim_end_matches(' ').ends_with(':') {
+                let mut byte = [0];
+                assert!(shown.read(&mut byte).unwrap() > 0, "{said:?}");
+                said.push(byte[0].into());
+            }
+            said.push_str(" and ");
+            wait_until_hidden(&child);
+            child.stdin.as_mut().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+        }
+        shown.read_to_string(&mut said).unwrap();
+        assert!(said.contains(says) && !said.contains("cret"), "{said:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(status), "{said:?}");
+    }
+    let users = std::fs::read_to_string(&file).unwrap();
+    assert!(users.contains("user-0") && !users.contains("user-1"), "{users}");
 }
 
 #[test]

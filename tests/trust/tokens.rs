@@ -85,6 +85,28 @@ fn answer(skep: &Instance, token: &str) -> (u8, String) {
 }
 
 #[test]
+fn tokens_that_are_forged_count_against_their_address_and_those_that_expired_do_not() {
+    let files = Files::new();
+    let key = files.file("secret", SECRET);
+    let skep = Instance::start_with(|config| {
+        let frontend = config.frontend.get_mut("frontend-1").expect("the sample frontend");
+        frontend.jwt = jwt(&key, Algorithm::HS256);
+        frontend.login.max_failures = 2;
+    });
+    for _ in 0..4 {
+        assert_eq!(answer(&skep, &hs256(&with(json!({ "exp": now() - 1 })))).0, 0x86);
+    }
+    let forged = forged(&json!({ "alg": "HS256" }), &claims(), b"guessed");
+    for _ in 0..2 {
+        assert_eq!(answer(&skep, &forged).0, 0x86);
+    }
+    let (reason, text) = answer(&skep, &hs256(&claims()));
+    assert!(reason == 0x9F && text.contains("too many failed logins"), "{reason} {text}");
+    assert_eq!(skep.skep().frontends()[0].stats().logins_limited.get(), 1);
+    skep.stop();
+}
+
+#[test]
 fn a_good_token_lets_in_and_a_bad_one_is_told_why() {
     let files = Files::new();
     let skep = instance(jwt(&files.file("secret", SECRET), Algorithm::HS256));
