@@ -60,8 +60,13 @@ struct Response<'a> {
 }
 
 /// The error response to a request; none if the request wants no answer. What
-/// isn't JSON-RPC gets a parse error whatever the error was.
+/// isn't JSON-RPC gets a parse error whatever the error was; but for an empty
+/// payload, whose topic says it all: so Beekeeper's shared caches look for each
+/// other, and take any answer for a cache's contents.
 pub fn error_response(request: &[u8], error: RpcError<'_>) -> Option<Vec<u8>> {
+    if request.is_empty() {
+        return None;
+    }
     match serde_json::from_slice::<Envelope<'_>>(request) {
         Ok(Envelope { id: Some(id) }) => Some(response(Some(id), None, Some(error))),
         Ok(Envelope { id: None }) => None,
@@ -103,8 +108,9 @@ mod tests {
     #[test]
     fn a_notification_gets_no_answer_and_what_is_no_json_a_parse_error() {
         assert_eq!(answer(r#"{"jsonrpc":"2.0","method":"a.b"}"#), None);
+        assert_eq!(answer(""), None);
         let parse_error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}"#;
-        for bad in ["", "{", "[]", "7", "\u{0}"] {
+        for bad in ["{", "[]", "7", "\u{0}"] {
             assert_eq!(answer(bad).as_deref(), Some(parse_error), "{bad}");
         }
     }
