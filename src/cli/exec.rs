@@ -14,6 +14,7 @@ use anyhow::Context;
 use skep::Skep;
 use skep::addresses::Addresses;
 use skep::config::{Config, Key};
+use skep::framework::log_lines;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -104,13 +105,18 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
-    logging::start(&config.log, None)?;
+    let (layer, lines) = config.framework.log.then(log_lines).unzip();
+    logging::start(&config.log, layer)?;
     limits::raise_open_files();
     limits::forbid_own_core_dump();
     // Before anything else, so that whatever comes of it, it is cleared away.
     let mut folder = Folder::new()?;
     let runtime = serve::runtime(config.threads)?;
-    let skep = runtime.block_on(Skep::start(config.clone()))?;
+    let mut skep = runtime.block_on(Skep::start(config.clone()))?;
+    if let Some(lines) = lines {
+        let _runtime = runtime.enter();
+        skep.publish_log(lines);
+    }
     let addresses = Addresses::new(&config, &skep);
     folder.fill(&addresses)?;
 
