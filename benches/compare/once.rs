@@ -21,6 +21,7 @@ pub async fn rows(effort: &Effort, columns: usize) -> io::Result<Vec<Row>> {
     rows.extend(sessions(effort).await?);
     eprintln!("bound sessions: done");
     rows.push(starts(effort).await?);
+    rows.push(starts_within(effort).await);
     rows.push(lives(effort, columns).await?);
     Ok(rows)
 }
@@ -106,6 +107,17 @@ async fn sessions(effort: &Effort) -> io::Result<Vec<Row>> {
         row(format!("start with {count} bound sessions, s"), "5", &[Some(load)]),
         row(format!("call of a bound client, {count} sessions by 1,000"), "no slower", &[ratio]),
     ])
+}
+
+/// Of `skep::testing`: until the instance is there for a test of this process.
+async fn starts_within(effort: &Effort) -> Row {
+    let mut figures = Figures::default();
+    for _ in 0..effort.starts {
+        let began = Instant::now();
+        let _bus = skep::testing::start().await;
+        figures.add(began.elapsed().as_secs_f64() * 1e3);
+    }
+    Row { what: "skep::testing::start, within a test process, ms".into(), target: "30", figures: vec![figures] }
 }
 
 /// From the start of the process to the answer of a first call through it.

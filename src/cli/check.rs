@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use super::advice;
 use super::settings::SettingsArgs;
 
 /// Check the settings, and print those in force and where each comes from
@@ -19,7 +20,7 @@ pub struct Args {
 
 const EXIT_STATUS: &str = "\
 Exit status:
-  0   the settings can be used
+  0   the settings can be used; what had better be otherwise is on standard error
   1   they can't, or a file that they name can't; everything that is wrong is on standard error
   2   the command line can't be understood";
 
@@ -30,7 +31,10 @@ pub fn run(args: &Args) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(effective) => match write!(std::io::stdout().lock(), "{effective}") {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => {
+                advice::on(&effective).iter().for_each(|advice| eprintln!("skep: warning: {advice}"));
+                ExitCode::SUCCESS
+            }
             // Whoever read the output has seen enough of it.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Err(error) => {

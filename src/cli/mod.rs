@@ -1,6 +1,7 @@
 //! The command line: what there is to type, and what each command returns.
 
 mod admin;
+mod advice;
 mod bench;
 mod call;
 mod check;

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use skep::addresses::Addresses;
-use skep::bus::{SAMPLE_PASSWORDS, is_hash};
-use skep::config::{Config, Effective, LogFormat, Origin as SetBy};
+use skep::config::{Config, Effective, LogFormat};
 use skep::framework::{LogLines, log_lines};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -15,7 +14,7 @@ use super::origin::{Origin, OriginArgs};
 use super::ready::{Ready, ReadyArgs};
 use super::reload::Answers;
 use super::settings::SettingsArgs;
-use super::{limits, logging, supervisor, welcome};
+use super::{advice, limits, logging, supervisor, welcome};
 use skep::Skep;
 
 /// Run both buses and the router between them (the default)
@@ -86,7 +85,7 @@ fn start(args: &Args) -> anyhow::Result<u8> {
     limits::forbid_core_dumps();
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
-    warn_of_plain_passwords(&effective);
+    advice::on(&effective).iter().for_each(|advice| warn!("{advice}"));
     let runtime = runtime(config.threads)?;
     let status = runtime.block_on(serve(args, config, lines, ready, origin));
     // A task that doesn't end by itself can't keep the process.
@@ -177,24 +176,6 @@ async fn serve(
             Ok(u8::from(failed))
         }
         signal = signals.ending() => Ok(signal.status()),
-    }
-}
-
-/// Says which passwords stand in a settings file as they are, but for those of
-/// the sample, which are no secret.
-pub fn warn_of_plain_passwords(effective: &Effective) {
-    for entry in &effective.entries {
-        let is_password =
-            matches!(entry.key.levels(), [_, _, users, _, password] if users == "users" && password == "password");
-        let text = entry.value.as_ref().and_then(|value| value.as_str()).unwrap_or_default();
-        if is_password
-            && let SetBy::File { .. } = entry.origin
-            && !is_hash(text)
-            && !SAMPLE_PASSWORDS.contains(&text)
-        {
-            let (key, origin) = (&entry.key, &entry.origin);
-            warn!("{key} ({origin}) can be read there: better its hash (\"skep user hash\"), or a users_file");
-        }
     }
 }
 

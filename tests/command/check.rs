@@ -43,6 +43,20 @@ fn what_check_prints_is_a_settings_file() {
 }
 
 #[test]
+fn check_says_what_had_better_be_otherwise() {
+    let file = "[admin]\nlisten = '0.0.0.0:18888'\ntoken = 'a-token-of-more-letters'\n\
+                [backend.east.listeners.tcp]\nlisten = '127.0.0.1:1883'\n[backend.east.users.me]\npassword = 'hidden'\n";
+    let ran = skep(&["check"]).file("rumqttd.toml", file).run();
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    for part in ["warning: backend.east.users.me.password (rumqttd.toml:7)", "warning: admin.listen: 0.0.0.0:18888"] {
+        assert!(ran.stderr.contains(part), "{ran:?}");
+    }
+    assert!(!ran.stderr.contains("hidden"), "{ran:?}");
+    let ran = skep(&["check"]).run();
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn check_reports_everything_wrong_and_prints_nothing() {
     let ran = skep(&["check", "--set", "router.lanes=0", "--set", "nothing=1"]);
     ran.run().refused(1, &["2 settings can't be used", "router.lanes (--set)", "nothing (--set)"]);
