@@ -72,6 +72,11 @@ fn unbinding_takes_the_authorization_from_a_device_and_from_all_of_an_address() 
 }
 
 #[test]
+fn a_client_with_a_session_is_unbound_from_its_row_and_stays_connected() {
+    operator("unbindsaclient", |_| {});
+}
+
+#[test]
 fn what_clients_choose_stays_text() {
     operator("hostile", |_| {});
 }

@@ -94,7 +94,10 @@ export class Table {
             if (column.action) {
                 const action = column.action(item)
                 const button = cell.firstElementChild
+                const focused = button === document.activeElement
                 button.hidden = action === undefined
+                // Done, and not to be done again: the focus stays in the row.
+                if (focused && button.hidden) row.querySelector('.action button:not([hidden])')?.focus({ preventScroll: true })
                 if (action) {
                     setText(button, foreign(action.label))
                     setAttribute(button, 'aria-label', action.name)

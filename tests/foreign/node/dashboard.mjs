@@ -290,6 +290,65 @@ async function unbinds() {
     }, { view: 'sessions' })
 }
 
+async function unbindsaclient() {
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    const seen = []
+    serve(serving, (packet) => seen.push(packet.properties.userProperties.auth))
+    const [phone, laptop, guest] = [await user(id('phone')), await user(id('laptop')), await user(id('guest'))]
+    for (const device of [phone, laptop]) await bind(binding, device.options.clientId, 'frontend.ann')
+    // A worker by the name of a bound client is not bound.
+    await worker(id('phone'))
+    const call = async (device) => {
+        await request(device, 'myapp.str.do', {}, 1)
+        await device.inbox.next()
+        return seen.at(-1)
+    }
+    const bound = async () => (await api('sessions')).sessions.map((session) => session.caller)
+    assert.equal(await call(phone), 'somebody')
+    await onPage(async (tab) => {
+        for (const client of ['guest', 'worker', 'binder', 'phone', 'laptop']) await row(tab, 'client-list', id(client))
+        const offered = () => tab.getByRole('button', { name: /^Unbind / }).evaluateAll((buttons) =>
+            buttons.map((button) => [...button.closest('tr').cells].slice(0, 2).map((cell) => cell.textContent)))
+        assert.deepEqual((await offered()).sort(), [[id('laptop'), 'frontend-1'], [id('phone'), 'frontend-1']])
+        const button = tab.getByRole('button', { name: `Unbind ${id('phone')}` })
+        // By keys alone, and not before it is confirmed.
+        await button.focus()
+        await tab.keyboard.press('Enter')
+        await says(tab, 'confirm-what', id('phone'))
+        await tab.keyboard.press('Escape')
+        await becomes(tab, 'the way back', (name) => document.activeElement.ariaLabel === name, `Unbind ${id('phone')}`)
+        assert.deepEqual((await bound()).sort(), [id('laptop'), id('phone')])
+        await tab.keyboard.press('Enter')
+        await becomes(tab, 'the question', () => document.getElementById('confirm').open)
+        await tab.keyboard.press('Tab')
+        await tab.keyboard.press('Enter')
+        await says(tab, 'notice', '1 session was unbound.')
+        assert.equal(await tab.getAttribute('#notice', 'role'), 'status', 'it is read out')
+        assert.deepEqual(await bound(), [id('laptop')])
+        await becomes(tab, 'no button for who is unbound', () => [...document.querySelectorAll('#client-list button[aria-label^=Unbind]')]
+            .filter((button) => button.checkVisibility()).length === 1)
+        assert.deepEqual(await offered(), [[id('laptop'), 'frontend-1']])
+        const focus = await tab.evaluate(() => document.activeElement.ariaLabel)
+        assert.equal(focus, `Details of ${id('phone')}`, 'the focus is not lost with the button')
+        assert.equal(phone.connected, true)
+        assert.equal(await call(phone), undefined)
+        assert.equal(await call(laptop), 'somebody', 'others stay bound')
+        assert.equal(await call(guest), undefined)
+        await tab.getByRole('button', { name: `Details of ${id('laptop')}` }).click()
+        await says(tab, 'details-list', 'Sessionbound')
+        await tab.keyboard.press('Escape')
+        // One who is bound while the page is open is offered it.
+        await bind(binding, id('guest'), 'frontend.bob')
+        await tab.getByRole('button', { name: `Unbind ${id('guest')}` }).click()
+        await tab.getByRole('dialog').getByRole('button', { name: 'Unbind', exact: true }).click()
+        await tab.getByRole('button', { name: `Unbind ${id('guest')}` }).waitFor({ state: 'hidden' })
+        assert.deepEqual(await bound(), [id('laptop')])
+    }, { view: 'clients' })
+}
+
 async function hostile() {
     const names = [MARKUP, TURNED, LONG]
     const clients = []
@@ -561,4 +620,4 @@ async function denials() {
     }, { view: 'events' })
 }
 
-await run({ figures, metrics, behind, kicks, keyboard, unbinds, hostile, phone, dark, token, lost, spoken, calls, denials })
+await run({ figures, metrics, behind, kicks, keyboard, unbinds, unbindsaclient, hostile, phone, dark, token, lost, spoken, calls, denials })
