@@ -48,7 +48,11 @@ fn what_the_page_shows_is_what_the_listener_says() {
 
 #[test]
 fn what_the_page_shows_is_what_the_metrics_say() {
-    operator("metrics", |_| {});
+    operator("metrics", |config| {
+        // A request is an error once two workers died with it.
+        let backend = config.backend.get_mut("backend-1").expect("the backend of the settings");
+        backend.queues.max_deaths = 2;
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bind, given, inTime, request, run, subscribe, user, worker } from './peer.mjs'
+import { bind, given, inTime, kill, request, run, subscribe, user, worker } from './peer.mjs'
 import { browser as launch } from './browse.mjs'
 
 const VIEWS = ['overview', 'clients', 'sessions', 'events', 'console']
@@ -127,34 +127,182 @@ async function figures() {
     })
 }
 
+/** What `/metrics` says: sums of the samples of a name that have all `labels`, and percentiles. */
+async function scrape() {
+    const token = process.env.SKEP_TOKEN
+    const answer = await fetch(`${given('SKEP_ADMIN')}metrics`, { headers: token ? { Authorization: `Bearer ${token}` } : {} })
+    assert.equal(answer.status, 200)
+    const samples = (await answer.text()).split('\n').filter((line) => line && !line.startsWith('#')).map((line) => {
+        const [, name, labels = '', value] = line.match(/^(\w+)(?:\{(.*)\})? (\S+)$/)
+        return { name, labels, value: Number(value) }
+    })
+    const all = (name, ...labels) => {
+        const found = samples.filter((one) => one.name === name && labels.every((label) => one.labels.includes(label)))
+        assert.ok(found.length > 0, `/metrics has ${name} of ${labels}`)
+        return found
+    }
+    const sum = (name, ...labels) => all(name, ...labels).reduce((sum, one) => sum + one.value, 0)
+    /** Between which times in µs the fraction `part` of those measured ends, as far as the buckets tell. */
+    const within = (name, part, ...labels) => {
+        const wanted = Math.ceil(sum(`${name}_count`, ...labels) * part)
+        let low = 0
+        for (const { labels: given, value } of all(`${name}_bucket`, ...labels)) {
+            const high = Number(given.match(/le="([^"]+)"/)[1].replace('+Inf', 'Infinity')) * 1_000_000
+            if (value >= wanted) return [low, high]
+            low = high
+        }
+        throw new Error(`${name} has no bucket for ${part}`)
+    }
+    return { sum, within }
+}
+
+/** Waits until `/metrics` says so. */
+async function settles(expected, name, ...labels) {
+    let ended = false
+    const look = async () => {
+        while (!ended && (await scrape()).sum(name, ...labels) !== expected) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await inTime(`${name} of ${labels} is ${expected}`, look()).finally(() => { ended = true })
+}
+
+/** A time that the page shows, in µs, and by how much its rounding may have changed it. */
+function time(text) {
+    const [, number, decimals, unit] = text.match(/^([\d,]+(\.\d)?) (µs|ms|s)$/) ?? assert.fail(`${text} is a time`)
+    const size = { µs: 1, ms: 1_000, s: 1_000_000 }[unit]
+    // A nought behind the point is not written.
+    const step = decimals || unit === 's' || (unit === 'ms' && Number(number) < 10) ? size / 10 : size
+    return { us: Number(number.replaceAll(',', '')) * size, off: step / 2 + 0.001 }
+}
+
+const whole = (text) => {
+    assert.match(text, /^\d{1,3}(,\d{3})*$/)
+    return Number(text.replaceAll(',', ''))
+}
+
 async function metrics() {
+    const caller = await user(id('caller'))
+    // 20 calls, of which the last five take long enough to be told apart.
     const serving = await worker(id('worker'))
     await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
     serve(serving)
-    const caller = await user(id('caller'))
-    for (let n = 1; n <= 3; n += 1) {
+    serving.handleMessage = (packet, done) => setTimeout(done, JSON.parse(packet.payload).id > 15 ? 50 : 0)
+    for (let n = 1; n <= 20; n += 1) {
         await request(caller, 'myapp.str.uc', {}, n)
         await caller.inbox.next()
     }
-    const text = await (await fetch(`${given('SKEP_ADMIN')}metrics`)).text()
-    const figure = (name, ...labels) => {
-        const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
-        assert.equal(lines.length, 1, `${name} of ${labels}`)
-        return lines[0].split(' ').at(-1)
+    const str = 'service="myapp.str"'
+    await settles(20, 'skep_service_latency_seconds_count', str)
+
+    // Three sessions, of which one has no address, and something denied.
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    for (const [device, address] of [['phone', 'frontend.ann'], ['laptop', 'frontend.ann'], ['tablet', undefined]]) {
+        await user(id(device))
+        await bind(binding, id(device), address)
     }
+    await caller.subscribeAsync('req/#', { qos: 1 }).catch(() => {})
+
+    // Two calls that a worker dies with: the next one answers the first of them,
+    // and dies with the second, which then is an error.
+    const frail = 'service="myapp.frail"'
+    const [first, second] = [await worker(id('frail_1')), await worker(id('frail_2'))]
+    first.handleMessage = () => {}
+    await subscribe(first, '$share/BKPR/req/backend/myapp/frail')
+    for (let n = 1; n <= 2; n += 1) await request(caller, 'myapp.frail.do', {}, n)
+    await settles(2, 'skep_queue_held_messages', 'bus="backend-1"')
+    second.handleMessage = (packet, done) => JSON.parse(packet.payload).id === 1 && done()
+    await subscribe(second, '$share/BKPR/req/backend/myapp/frail')
+    await kill(first)
+    await settles(1, 'skep_service_latency_seconds_count', frail)
+    await settles(1, 'skep_queue_held_messages', 'bus="backend-1"')
+    await kill(second)
+    await settles(1, 'skep_service_errors_total', frail)
+
+    // One call in the hands of a worker that is full, and three that wait.
+    const full = await worker(id('full'), { properties: { receiveMaximum: 1 } })
+    full.handleMessage = () => {}
+    await subscribe(full, '$share/BKPR/req/backend/myapp/slow')
+    for (let n = 1; n <= 4; n += 1) await request(caller, 'myapp.slow.do', {}, n)
+    await settles(3, 'skep_queue_waiting_messages', 'bus="backend-1"')
+    await settles(3, 'skep_connections', 'bus="backend-1"')
+
+    // From here on only time goes on.
+    const said = await scrape()
     await onPage(async (tab) => {
+        const tile = (name, expected) => becomes(tab, `the figure ${name} is ${expected}`,
+            ([name, expected]) => document.getElementById(`tile-${name}`).textContent === expected, [name, String(expected)])
+
+        for (const [service, calls, errors, again, waits] of [['myapp.str', 20, 0, 0, 0], ['myapp.frail', 2, 1, 2, 0], ['myapp.slow', 4, 0, 0, 3]]) {
+            const shown = await row(tab, 'services', service)
+            const of = `service="${service}"`
+            // Noughts would be equal by chance.
+            assert.deepEqual([calls, errors, again, waits], ['calls_total', 'errors_total', 'redeliveries_total', 'waiting_messages']
+                .map((name) => said.sum(`skep_service_${name}`, of)), service)
+            assert.equal(whole(shown.Calls), said.sum('skep_service_calls_total', of), service)
+            assert.equal(whole(shown.Errors), said.sum('skep_service_errors_total', of), service)
+            assert.equal(whole(shown.Again), said.sum('skep_service_redeliveries_total', of), service)
+            assert.equal(whole(shown.Waiting), said.sum('skep_service_waiting_messages', of), service)
+            assert.equal(whole(shown.Workers), said.sum('skep_service_workers', of), service)
+            for (const [column, histogram, part] of [['Median', 'latency', 0.5], ['95 %', 'latency', 0.95], ['99 %', 'latency', 0.99], ['Wait 99 %', 'wait', 0.99]]) {
+                if (shown[column] === '–') {
+                    assert.equal(said.sum(`skep_service_${histogram}_seconds_count`, of), 0, `${column} of ${service}: no call has got so far`)
+                    continue
+                }
+                const [low, high] = said.within(`skep_service_${histogram}_seconds`, part, of)
+                const { us, off } = time(shown[column])
+                assert.ok(us + off >= low && us - off <= high, `${column} of ${service}: ${shown[column]} is between ${low} and ${high} µs`)
+            }
+        }
+        const [low] = said.within('skep_service_latency_seconds', 0.99, str)
+        assert.ok(low >= 32_000, `what took 50 ms is in a bucket that begins at ${low} µs`)
+
+        const backend = 'bus="backend-1"'
+        const queue = await row(tab, 'queues', 'req/backend/myapp/slow')
+        assert.equal(whole(queue.Waiting), 3)
+        assert.equal(whole(queue.Waiting), said.sum('skep_queue_waiting_messages', backend))
+        assert.equal(whole(queue['At work']), said.sum('skep_queue_held_messages', backend))
+        assert.equal(queue.Size, `${said.sum('skep_queue_waiting_bytes', backend)} B`)
+        const queues = await tab.locator('#queues tbody tr').count()
+        assert.equal(queues, said.sum('skep_queues', backend))
+        // The second answer from here on was asked for after this scrape, and before the next.
+        const before = (await scrape()).sum('skep_queue_oldest_seconds', backend) * 1_000_000
+        let oldest = (await row(tab, 'queues', 'req/backend/myapp/slow')).Oldest
+        for (let answers = 0; answers < 2; answers += 1) {
+            const next = await becomes(tab, `another age than ${oldest}`, (shown) => {
+                const row = [...document.querySelectorAll('#queues tbody tr')].find((row) => row.cells[0].textContent === 'req/backend/myapp/slow')
+                const now = row.querySelector('[data-label=Oldest]').textContent
+                return now === shown ? undefined : now
+            }, oldest)
+            oldest = await next.jsonValue()
+        }
+        const after = (await scrape()).sum('skep_queue_oldest_seconds', backend) * 1_000_000
+        const age = time(oldest)
+        assert.ok(before > 0 && age.us + age.off >= before && age.us - age.off <= after, `${oldest} is between ${before} and ${after} µs`)
+
         for (const bus of ['backend-1', 'frontend-1']) {
             const line = await row(tab, 'buses', bus)
-            assert.equal(line.Connections, figure('skep_connections', `bus="${bus}"`), bus)
+            const of = `bus="${bus}"`
+            assert.equal(whole(line.Connections), said.sum('skep_connections', of), bus)
+            assert.equal(whole(line.Subscriptions), said.sum('skep_topic_filters', of), bus)
+            assert.equal(whole(line.Dropped), said.sum('skep_messages_dropped_total', of), bus)
+            assert.equal(whole(line.Denied), said.sum('skep_denied_total', of), bus)
         }
-        const shown = await row(tab, 'services', 'myapp.str')
-        const service = 'service="myapp.str"'
-        assert.equal(shown.Calls, '3')
-        assert.equal(shown.Calls, figure('skep_service_calls_total', service))
-        assert.equal(shown.Workers, figure('skep_service_workers', service))
-        assert.equal(shown.Waiting, figure('skep_service_waiting_messages', service))
-        assert.equal(shown.Errors, figure('skep_service_errors_total', service))
-        assert.equal(shown.Again, figure('skep_service_redeliveries_total', service))
+        assert.equal(said.sum('skep_denied_total', 'bus="frontend-1"'), 1)
+        await tile('connections', said.sum('skep_connections'))
+        await tile('waiting', said.sum('skep_queue_waiting_messages'))
+        await tile('sessions', said.sum('skep_bindings'))
+        await tile('errors', said.sum('skep_service_errors_total'))
+
+        await tab.click('nav a[href="#sessions"]')
+        await row(tab, 'session-list', id('tablet'))
+        await row(tab, 'address-list', 'frontend.ann')
+        assert.equal(said.sum('skep_bindings'), 3)
+        assert.equal(await tab.locator('#session-list tbody tr').count(), said.sum('skep_bindings'))
+        assert.equal(await tab.locator('#address-list tbody tr').count(), said.sum('skep_bindings_addresses'))
+        await tab.click('nav a[href="#clients"]')
+        await row(tab, 'client-list', id('tablet'))
+        assert.equal(await tab.locator('#client-list tbody tr').count(), said.sum('skep_connections'))
+        assert.equal(await tab.getByRole('button', { name: /^Unbind / }).count(), said.sum('skep_bindings'))
     })
 }
 
