@@ -581,38 +581,160 @@ async function phone() {
     }, { options: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true } })
 }
 
-async function dark() {
-    const look = async (colorScheme) => {
-        let colours
-        await onPage(async (tab) => {
-            await says(tab, 'verdict', 'All is well')
-            colours = await tab.evaluate(() => {
-                const light = (colour) => {
-                    const [r, g, b] = colour.match(/[\d.]+/g).map((part) => Number(part) / 255)
-                        .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
-                    return 0.2126 * r + 0.7152 * g + 0.0722 * b
-                }
-                const ground = (node) => {
-                    const own = getComputedStyle(node).backgroundColor
-                    return own === 'rgba(0, 0, 0, 0)' && node.parentElement ? ground(node.parentElement) : own
-                }
-                const contrast = (node) => {
-                    const [a, b] = [light(getComputedStyle(node).color), light(ground(node))].sort((x, y) => y - x)
-                    return (a + 0.05) / (b + 0.05)
-                }
-                // Everything that has text of its own.
-                const texts = [...document.querySelectorAll('body *')].filter((node) =>
-                    node.checkVisibility() && !node.closest('svg') && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
-                const faint = texts.filter((node) => contrast(node) < 4.5).map((node) => `${node.tagName} ${node.textContent}`)
-                return { body: light(getComputedStyle(document.body).backgroundColor), faint }
-            })
-        }, { options: { colorScheme } })
-        return colours
+/** Brings about what gives each view rows: clients, a session, work that waits, calls, an error and a denial. */
+async function inhabit() {
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    const device = await user(id('phone'))
+    await bind(binding, id('phone'), 'frontend.ann')
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    serve(serving)
+    for (const method of ['myapp.str.uc', 'myapp.gone.do']) {
+        await request(device, method, {}, 1)
+        await device.inbox.next()
     }
-    const [day, night] = [await look('light'), await look('dark')]
-    assert.ok(day.body > 0.7 && night.body < 0.1, JSON.stringify([day.body, night.body]))
-    assert.deepEqual(day.faint, [], 'readable in the light')
-    assert.deepEqual(night.faint, [], 'readable in the dark')
+    const full = await worker(id('full'), { properties: { receiveMaximum: 1 } })
+    full.handleMessage = () => {}
+    await subscribe(full, '$share/BKPR/req/backend/myapp/slow')
+    for (let n = 1; n <= 3; n += 1) await request(device, 'myapp.slow.do', {}, n)
+    await device.subscribeAsync('req/#', { qos: 1 }).catch(() => {})
+}
+
+const LISTS = {
+    overview: ['services', 'queues', 'buses', 'recent'],
+    clients: ['client-list'],
+    sessions: ['session-list', 'address-list'],
+    events: ['event-list'],
+    console: [],
+}
+
+/** Leads the page, on which `inhabit` has been, to all that it has to show, and has each looked at. */
+async function everywhere(tab, look) {
+    const open = async (view) => {
+        await tab.click(`nav a[href="#${view}"]`)
+        await becomes(tab, `${view} has rows`, ([view, lists]) => !document.getElementById(view).hidden
+            && lists.every((list) => document.querySelector(`#${list} tbody tr`)), [view, LISTS[view]])
+    }
+    await says(tab, 'problems', 'got an error from skep')
+    await open('overview')
+    await becomes(tab, 'curves', () => [...document.querySelectorAll('#charts figure')].every((chart) => chart.querySelector('path.line[d^=M]')))
+    await look('overview')
+    for (const view of VIEWS.slice(1)) {
+        await open(view)
+        await look(view)
+    }
+    await open('clients')
+    await tab.getByRole('button', { name: `Details of ${id('phone')}` }).click()
+    await says(tab, 'details-list', 'frontend-1')
+    await look('details')
+    await tab.keyboard.press('Escape')
+    await tab.getByRole('button', { name: `Kick ${id('phone')}` }).click()
+    await says(tab, 'confirm-what', id('phone'))
+    await look('the question')
+    await tab.keyboard.press('Escape')
+    await tab.fill('#client-search', 'no such client')
+    await becomes(tab, 'none that fit', () => document.querySelectorAll('#client-list tbody tr').length === 0)
+    await look('no client that fits')
+    await open('sessions')
+    await tab.getByRole('button', { name: `Unbind ${id('phone')}` }).click()
+    await tab.getByRole('dialog').getByRole('button', { name: 'Unbind', exact: true }).click()
+    await says(tab, 'notice', '1 session was unbound.')
+    await gone(tab, 'session-list', id('phone'))
+    await look('what was done')
+    await open('console')
+    await tab.fill('#call-method', 'myapp.gone.do')
+    await tab.fill('#call-params', '{')
+    await tab.click('#call-send')
+    await says(tab, 'call-problem', 'This is not JSON')
+    await look('parameters that are none')
+    await tab.fill('#call-params', '')
+    await tab.click('#call-send')
+    await says(tab, 'call-outcome', 'Error -31601')
+    await look('an error')
+    await tab.fill('#call-method', 'myapp.str.uc')
+    await tab.click('#call-send')
+    await says(tab, 'call-outcome', 'Answered in')
+    await look('an answer')
+    await open('overview')
+    await tab.route('**/api/v1/**', (route) => route.abort())
+    await says(tab, 'verdict', 'The connection to skep is lost')
+    await look('a lost connection')
+}
+
+/** What is noted when nobody answers. */
+const unanswered = (line) => line.includes('Failed to load resource')
+
+/** What can't be read well, or seen, for want of contrast; and how light the page is. Of an open dialog, if there is one. */
+function contrasts() {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d', { willReadFrequently: true })
+    /** Any colour that a style sheet can name, as four numbers from 0 to 1. */
+    const rgba = (colour) => {
+        canvas.clearRect(0, 0, 1, 1)
+        canvas.fillStyle = colour
+        canvas.fillRect(0, 0, 1, 1)
+        return [...canvas.getImageData(0, 0, 1, 1).data].map((part) => part / 255)
+    }
+    const over = ([r, g, b, a], under) => [r, g, b].map((part, at) => part * a + under[at] * (1 - a))
+    const light = (colour) => {
+        const [r, g, b] = colour.map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+    const base = rgba(getComputedStyle(document.body).backgroundColor)
+    const ground = (node) => {
+        if (!node || node === document.documentElement) return base.slice(0, 3)
+        return over(rgba(getComputedStyle(node).backgroundColor), ground(node.tagName === 'DIALOG' ? null : node.parentElement))
+    }
+    const opacity = (node) => (node ? Number(getComputedStyle(node).opacity) * opacity(node.parentElement) : 1)
+    const contrast = (node, colour, under = ground(node)) => {
+        const [r, g, b, a] = rgba(colour)
+        const [x, y] = [light(over([r, g, b, a * opacity(node)], under)), light(under)].sort((x, y) => y - x)
+        return (x + 0.05) / (y + 0.05)
+    }
+    const faint = []
+    const must = (least, node, what, contrast) => {
+        if (contrast < least) faint.push(`${what}: ${contrast.toFixed(2)} (${node.tagName} ${node.id} ${node.textContent.slice(0, 40)})`)
+    }
+    const scope = document.querySelector('dialog[open]') ?? document.body
+    const all = [...scope.querySelectorAll('*')].filter((node) => node.checkVisibility() && !node.disabled)
+    let texts = 0
+    for (const node of all) {
+        const style = getComputedStyle(node)
+        const has = node.matches('input, select, textarea') || [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim())
+        if (node.matches('svg text')) must(4.5, node, 'a text of a chart', contrast(node, style.fill, ground(node.closest('svg'))))
+        else if (node.matches('svg .line[d^=M]')) must(3, node, `a line of a chart, ${style.stroke}`, contrast(node, style.stroke, ground(node.closest('svg'))))
+        else if (has) must(4.5, node, 'a text', contrast(node, style.color))
+        if (node.placeholder) must(4.5, node, 'a placeholder', contrast(node, getComputedStyle(node, '::placeholder').color))
+        if (node.matches('input, select, textarea')) must(3, node, 'the edge of a field', contrast(node, style.borderTopColor, ground(node.parentElement)))
+        texts += has ? 1 : 0
+    }
+    const at = document.activeElement
+    if (at.matches(':focus-visible') && getComputedStyle(at).outlineStyle !== 'none') {
+        must(3, at, 'the mark of the focus', contrast(at, getComputedStyle(at).outlineColor, ground(at.parentElement)))
+    }
+    return { body: light(base.slice(0, 3)), faint, texts }
+}
+
+/** Fails if anything is faint on the page as it is, in the light or in the dark. */
+async function legible(tab, where) {
+    const seen = []
+    for (const colorScheme of ['light', 'dark']) {
+        await tab.emulateMedia({ colorScheme })
+        const { body, faint, texts } = await tab.evaluate(contrasts)
+        assert.deepEqual(faint, [], `${where} is readable, ${colorScheme}`)
+        assert.ok(texts >= 3, `${where} has texts`)
+        seen.push(body)
+    }
+    assert.ok(seen[0] > 0.7 && seen[1] < 0.1, `light and dark are told apart: ${seen}`)
+}
+
+async function dark() {
+    await onPage(async (tab) => {
+        await says(tab, 'verdict', 'All is well')
+        await legible(tab, 'a skep that is well')
+        await inhabit()
+        await everywhere(tab, (where) => legible(tab, where))
+    }, { options: { reducedMotion: 'reduce' }, trouble: (line) => !unanswered(line) })
 }
 
 async function token() {
@@ -623,10 +745,13 @@ async function token() {
         await says(tab, 'verdict', 'A token is needed')
         await tab.keyboard.press('Escape')
         await tab.keyboard.press('Escape')
-        assert.ok(await tab.evaluate(() => document.getElementById('login').open), 'there is nothing to see without')
+        // A browser closes it at the second time whatever the page says: it comes back.
+        await becomes(tab, 'the question again, as there is nothing to see without', () => document.getElementById('login').open)
         await tab.fill('#login-token', 'not the token')
         await tab.keyboard.press('Enter')
         await says(tab, 'login-problem', 'That is not the token.')
+        await legible(tab, 'the question for a token')
+        await named(tab, 'the question for a token')
         await tab.fill('#login-token', given('SKEP_TOKEN'))
         await tab.keyboard.press('Enter')
         await says(tab, 'verdict', 'All is well')
@@ -666,7 +791,7 @@ async function lost() {
     const folder = await mkdtemp(join(tmpdir(), 'skep-dashboard-'))
     let skep = await start(folder, '127.0.0.1:0')
     // Each try that finds nobody is noted by the browser.
-    const trouble = (line) => !line.includes('Failed to load resource')
+    const trouble = (line) => !unanswered(line)
     try {
         await onPage(async (tab) => {
             await says(tab, 'verdict', 'All is well')
@@ -683,51 +808,113 @@ async function lost() {
     }
 }
 
-async function spoken() {
-    const serving = await worker(id('worker'))
-    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
-    serve(serving)
-    await onPage(async (tab) => {
-        await row(tab, 'services', 'myapp.str')
-        const wrong = await tab.evaluate((views) => {
-            const wrong = []
-            const must = (holds, what) => { if (!holds) wrong.push(what) }
-            must(document.documentElement.lang === 'en', 'the language')
-            for (const landmark of ['header', 'nav[aria-label]', 'main']) must(document.querySelectorAll(landmark).length === 1, landmark)
-            for (const view of views) must(document.querySelectorAll(`#${view} h1`).length === 1, `a heading of ${view}`)
-            for (const table of document.querySelectorAll('table')) {
-                must(table.caption?.textContent, 'a caption')
-                for (const head of table.tHead.rows[0].cells) must(head.scope === 'col' && head.textContent.trim(), `a heading of ${table.caption.textContent}`)
-                for (const row of table.tBodies[0].rows) must(row.cells[0].scope === 'row', 'the name of a row')
-            }
-            for (const field of document.querySelectorAll('input, select, textarea')) must(field.labels.length === 1, `a label of ${field.id}`)
-            for (const button of document.querySelectorAll('button:not(dialog button)')) must((button.ariaLabel ?? button.textContent).trim(), 'the name of a button')
-            for (const chart of document.querySelectorAll('svg.plot')) {
-                must(chart.ariaLabel && chart.closest('figure').querySelector('.summary').textContent, 'words for a chart')
-            }
-            for (const list of document.querySelectorAll('dialog')) must(document.getElementById(list.getAttribute('aria-labelledby')), 'the name of a dialog')
-            const ids = [...document.querySelectorAll('[id]')].map((node) => node.id)
-            must(new Set(ids).size === ids.length, 'ids are of one element each')
-            return wrong
-        }, VIEWS)
-        assert.deepEqual(wrong, [])
-        // While nothing happens, nothing is said: three rounds of asking, and
-        // the live regions are not touched.
-        const touched = await tab.evaluate(() => new Promise((resolve) => {
-            let touched = 0
-            const watch = new MutationObserver((changes) => { touched += changes.length })
-            for (const live of document.querySelectorAll('[role=status], [role=alert], [aria-live]')) {
-                watch.observe(live, { childList: true, characterData: true, subtree: true })
-            }
-            const since = document.getElementById('since')
-            let rounds = 0
-            new MutationObserver(() => {
-                rounds += 1
-                if (rounds === 3) resolve(touched)
-            }).observe(since, { childList: true, characterData: true, subtree: true })
-        }))
-        assert.equal(touched, 0)
+/** What has to have a name to be of use to somebody who can't see it. */
+const NAMED = ['button', 'link', 'textbox', 'searchbox', 'combobox', 'spinbutton', 'slider', 'option', 'dialog', 'table', 'columnheader', 'rowheader', 'heading', 'navigation', 'region']
+
+/** What Chromium tells a screen reader of the page as it is: fails if something of use has no name. */
+async function named(tab, where) {
+    const session = await tab.context().newCDPSession(tab)
+    const { nodes } = await session.send('Accessibility.getFullAXTree')
+    await session.detach()
+    const heard = nodes.filter((node) => !node.ignored).map((node) => ({
+        role: node.role?.value, name: node.name?.value ?? '', description: node.description?.value ?? '', value: String(node.value?.value ?? ''),
+    }))
+    assert.deepEqual(heard.filter(({ role, name }) => NAMED.includes(role) && name.trim() === ''), [], `all has a name in ${where}`)
+    return heard
+}
+
+/** What the markup has to have for `named` to hold with any screen reader. */
+function marked(views) {
+    const wrong = []
+    const must = (holds, what) => { if (!holds) wrong.push(what) }
+    must(document.documentElement.lang === 'en', 'the language')
+    for (const landmark of ['header', 'nav[aria-label]', 'main']) must(document.querySelectorAll(landmark).length === 1, landmark)
+    for (const view of views) must(document.querySelectorAll(`#${view} h1`).length === 1, `a heading of ${view}`)
+    must(document.querySelectorAll('nav a[aria-current=page]').length === 1, 'which view it is')
+    for (const table of document.querySelectorAll('table')) {
+        must(table.caption?.textContent, 'a caption')
+        for (const head of table.tHead.rows[0].cells) must(head.scope === 'col' && head.textContent.trim(), `a heading of ${table.caption.textContent}`)
+        for (const row of table.tBodies[0].rows) must(row.cells[0].scope === 'row', 'the name of a row')
+    }
+    for (const field of document.querySelectorAll('input, select, textarea')) must(field.labels.length === 1, `a label of ${field.id}`)
+    for (const button of document.querySelectorAll('main button')) must(button.hidden || (button.ariaLabel ?? button.textContent).trim(), 'the name of a button')
+    // Of many buttons with one word, each says whose it is.
+    const names = [...document.querySelectorAll('.action button')].filter((button) => button.checkVisibility()).map((button) => button.ariaLabel)
+    must(new Set(names).size === names.length, 'names of buttons that are told apart')
+    for (const chart of document.querySelectorAll('svg.plot')) {
+        must(chart.ariaLabel && chart.closest('figure').querySelector('.summary').textContent, 'words for a chart')
+    }
+    for (const list of document.querySelectorAll('dialog')) must(document.getElementById(list.getAttribute('aria-labelledby')), 'the name of a dialog')
+    const ids = [...document.querySelectorAll('[id]')].map((node) => node.id)
+    must(new Set(ids).size === ids.length, 'ids are of one element each')
+    return wrong
+}
+
+/** How often live regions are touched in `rounds` of asking, in which nothing becomes worth a look or ceases to be. */
+async function chatter(tab, rounds) {
+    for (;;) {
+        const { touched, news } = await inTime('rounds of asking', tab.evaluate(watch, rounds))
+        if (!news) return touched
+    }
+}
+
+function watch(wanted) {
+    return new Promise((resolve) => {
+        const problems = () => document.querySelectorAll('#problems li').length
+        const before = problems()
+        let news = false
+        let touched = 0
+        let rounds = 0
+        const live = new MutationObserver((changes) => { touched += changes.length })
+        for (const region of document.querySelectorAll('[role=status], [role=alert], [aria-live]')) {
+            live.observe(region, { childList: true, characterData: true, subtree: true })
+        }
+        const clock = new MutationObserver(() => {
+            news ||= problems() !== before
+            rounds += 1
+            if (rounds < wanted) return
+            live.disconnect()
+            clock.disconnect()
+            resolve({ touched, news })
+        })
+        clock.observe(document.getElementById('since'), { childList: true, characterData: true, subtree: true })
     })
+}
+
+async function spoken() {
+    await inhabit()
+    await onPage(async (tab) => {
+        await everywhere(tab, async (where) => {
+            assert.deepEqual(await tab.evaluate(marked, VIEWS), [], where)
+            const heard = await named(tab, where)
+            const of = (role) => heard.filter((node) => node.role === role)
+            const text = of('StaticText').map(({ name }) => name)
+            // While nothing happens, nothing is said.
+            if (VIEWS.includes(where)) assert.equal(await chatter(tab, where === 'overview' ? 3 : 2), 0, `nothing is said in ${where}`)
+            if (where === 'overview') {
+                assert.deepEqual(of('slider').map(({ name }) => name.split(',')[0]), ['Calls a second', 'Latency', 'Waiting in work queues'])
+                // A chart is its name, its value and its words, not the numbers at its edge.
+                assert.ok(!text.some((words) => /^−\d min$/.test(words)), 'what is drawn is not read')
+                assert.equal(text.filter((words) => /between .* and .*\.$/i.test(words)).length, 3, 'words for each chart')
+                assert.equal(of('table').length, 4)
+            }
+            if (where === 'clients') {
+                for (const name of ['Details of', 'Unbind', 'Kick']) assert.ok(of('button').some((button) => button.name === `${name} ${id('phone')}`), name)
+            }
+            if (where === 'details') assert.deepEqual(of('dialog').map(({ name }) => name), ['Client'])
+            if (where === 'the question') {
+                const [{ name, description }] = of('dialog')
+                assert.equal(name, 'Kick this client?')
+                assert.match(description, new RegExp(`${id('phone')} on frontend-1.*disconnected`), 'who it is about is said')
+                assert.deepEqual(of('button').map((button) => button.name), ['Cancel', 'Kick'], 'nothing else is within reach')
+            }
+            if (where === 'parameters that are none') {
+                const field = of('textbox').find((field) => field.name.startsWith('Parameters'))
+                assert.match(field.description, /This is not JSON/)
+                assert.ok(of('alert').length > 0, 'an error is an alert')
+            }
+        })
+    }, { trouble: (line) => !unanswered(line) })
 }
 
 async function calls() {
