@@ -81,6 +81,11 @@ fn a_client_with_a_session_is_unbound_from_its_row_and_stays_connected() {
 }
 
 #[test]
+fn a_long_list_is_turned_over_by_keyboard() {
+    operator("pages", |_| {});
+}
+
+#[test]
 fn what_clients_choose_stays_text() {
     operator("hostile", |_| {});
 }

@@ -339,6 +339,13 @@ async function kicks() {
         await says(tab, 'notice', `${id('victim')} was kicked.`)
         await gone(tab, 'client-list', id('victim'))
         assert.equal(bystander.connected, true)
+        // Who goes while it is asked leaves the focus in the view.
+        await tab.fill('#client-search', '')
+        await tab.getByRole('button', { name: `Kick ${id('bystander')}` }).click()
+        await bystander.endAsync()
+        await gone(tab, 'client-list', id('bystander'))
+        await tab.keyboard.press('Escape')
+        await becomes(tab, 'focus on the view', () => document.activeElement.id === 'clients-title')
     }, { view: 'clients' })
 }
 
@@ -490,11 +497,35 @@ async function unbindsaclient() {
         await tab.keyboard.press('Escape')
         // One who is bound while the page is open is offered it.
         await bind(binding, id('guest'), 'frontend.bob')
+        await tab.evaluate(() => {
+            window.said = []
+            new MutationObserver((changes) => window.said.push(...changes.flatMap((change) => [...change.addedNodes].map((node) => node.data))))
+                .observe(document.getElementById('notice'), { childList: true, characterData: true, subtree: true })
+        })
         await tab.getByRole('button', { name: `Unbind ${id('guest')}` }).click()
         await tab.getByRole('dialog').getByRole('button', { name: 'Unbind', exact: true }).click()
         await tab.getByRole('button', { name: `Unbind ${id('guest')}` }).waitFor({ state: 'hidden' })
+        assert.deepEqual(await tab.evaluate(() => window.said), ['1 session was unbound.'], 'the same words as before are said anew')
         assert.deepEqual(await bound(), [id('laptop')])
     }, { view: 'clients' })
+}
+
+async function pages() {
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    for (let n = 10; n < 61; n += 1) await bind(binding, id(`device_${n}`), 'frontend.ann')
+    await onPage(async (tab) => {
+        const where = (text) => becomes(tab, text, (text) => document.querySelector('#session-list .pages p').textContent === text, text)
+        await where('1 to 50 of 51')
+        await tab.locator('#session-list').getByRole('button', { name: 'Next' }).focus()
+        await tab.keyboard.press('Enter')
+        await where('51 to 51 of 51')
+        await row(tab, 'session-list', id('device_60'))
+        assert.equal(await tab.evaluate(() => document.activeElement.textContent), 'Previous', 'the focus is not lost on the last page')
+        await tab.keyboard.press('Enter')
+        await where('1 to 50 of 51')
+        assert.equal(await tab.evaluate(() => document.activeElement.textContent), 'Next')
+    }, { view: 'sessions' })
 }
 
 async function hostile() {
@@ -696,7 +727,7 @@ function contrasts() {
         if (contrast < least) faint.push(`${what}: ${contrast.toFixed(2)} (${node.tagName} ${node.id} ${node.textContent.slice(0, 40)})`)
     }
     const scope = document.querySelector('dialog[open]') ?? document.body
-    const all = [...scope.querySelectorAll('*')].filter((node) => node.checkVisibility() && !node.disabled)
+    const all = [...scope.querySelectorAll('*')].filter((node) => node.checkVisibility() && !node.disabled && node.ariaDisabled !== 'true')
     let texts = 0
     for (const node of all) {
         const style = getComputedStyle(node)
@@ -892,6 +923,8 @@ async function spoken() {
             // While nothing happens, nothing is said.
             if (VIEWS.includes(where)) assert.equal(await chatter(tab, where === 'overview' ? 3 : 2), 0, `nothing is said in ${where}`)
             if (where === 'overview') {
+                assert.ok(await tab.evaluate(() => [...document.querySelectorAll('.health [role=status]')].every((node) => node.checkVisibility())),
+                    'what is going to be said has its place before')
                 assert.deepEqual(of('slider').map(({ name }) => name.split(',')[0]), ['Calls a second', 'Latency', 'Waiting in work queues'])
                 // A chart is its name, its value and its words, not the numbers at its edge.
                 assert.ok(!text.some((words) => /^−\d min$/.test(words)), 'what is drawn is not read')
@@ -920,7 +953,11 @@ async function spoken() {
 async function calls() {
     const serving = await worker(id('worker'))
     await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
-    serve(serving, () => ({ upper: 'HELLO' }))
+    let served = 0
+    serve(serving, () => {
+        served += 1
+        return { upper: 'HELLO' }
+    })
     await onPage(async (tab) => {
         await tab.fill('#call-method', 'myapp.str.uc')
         await tab.fill('#call-params', '{"string": ')
@@ -929,10 +966,19 @@ async function calls() {
         await tab.fill('#call-params', '7')
         await tab.click('#call-send')
         await says(tab, 'call-problem', 'Parameters are a JSON object or list.')
+        assert.equal(await tab.getAttribute('#call-params', 'aria-invalid'), 'true')
         await tab.fill('#call-params', '{"string": "hello"}')
         await tab.click('#call-send')
         await says(tab, 'call-outcome', 'Answered in')
         assert.deepEqual(JSON.parse(await tab.textContent('#call-answer')), { upper: 'HELLO' })
+        assert.equal(await tab.getAttribute('#call-params', 'aria-invalid'), null)
+        assert.equal(await tab.evaluate(() => document.activeElement.id), 'call-send', 'the focus stays on the button')
+        // While an answer is awaited, there is no second call.
+        await tab.evaluate(() => {
+            for (let n = 0; n < 3; n += 1) document.getElementById('call').requestSubmit()
+        })
+        await says(tab, 'call-outcome', 'Answered in')
+        assert.equal(served, 2)
         await tab.fill('#call-method', 'myapp.gone.do')
         await tab.click('#call-send')
         await says(tab, 'call-outcome', 'Error -31601')
@@ -955,4 +1001,4 @@ async function denials() {
     }, { view: 'events' })
 }
 
-await run({ figures, metrics, behind, kicks, keyboard, unbinds, unbindsaclient, hostile, phone, dark, token, lost, spoken, calls, denials })
+await run({ figures, metrics, behind, kicks, keyboard, unbinds, unbindsaclient, pages, hostile, phone, dark, token, lost, spoken, calls, denials })
