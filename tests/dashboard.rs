@@ -121,6 +121,11 @@ fn the_console_makes_a_call_and_shows_the_answer() {
 }
 
 #[test]
+fn an_address_that_names_no_view_shows_the_first() {
+    operator("addresses", |_| {});
+}
+
+#[test]
 fn a_denial_is_shown_with_its_reason() {
     operator("denials", |_| {});
 }

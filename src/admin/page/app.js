@@ -55,7 +55,7 @@ class Page {
     #turn() {
         const named = location.hash.slice(1)
         // The skip link goes to #main, which is no view.
-        const view = named in this.#views ? named : this.#shown ?? 'overview'
+        const view = Object.hasOwn(this.#views, named) ? named : this.#shown ?? 'overview'
         if (view === this.#shown) return false
         this.#shown = view
         for (const name of Object.keys(this.#views)) byId(name).hidden = name !== view

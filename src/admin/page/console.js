@@ -82,7 +82,7 @@ export class Console {
 /** JSON on lines, in which what can't be seen is escaped as JSON escapes it. */
 function legible(value) {
     const code = (char) => [...Array(char.length).keys()].map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
-    return (JSON.stringify(value, null, 2) ?? 'nothing').replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, code)
+    return (JSON.stringify(value, null, 2) ?? 'nothing').replace(/[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\x7f-\x9f]/gu, code)
 }
 
 /** JSON-RPC 2.0, 4.2: parameters are a structured value, or left out. */

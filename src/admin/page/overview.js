@@ -149,7 +149,7 @@ function servicesTable() {
 function queuesTable() {
     return new Table(byId('queues'), {
         caption: 'What waits, and for how long',
-        key: (queue) => `${queue.bus} ${queue.group} ${queue.filter}`,
+        key: (queue) => JSON.stringify([queue.bus, queue.group, queue.filter]),
         sorted: { title: 'Waiting', down: true },
         empty: 'No queue: nobody has a shared subscription.',
         columns: [

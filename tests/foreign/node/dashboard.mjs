@@ -12,6 +12,7 @@ const VIEWS = ['overview', 'clients', 'sessions', 'events', 'console']
 
 const MARKUP = '<img src=x onerror="window.hit=1">\'"<script>window.hit=2</script>'
 const TURNED = 'evil\u202Egnp.exe\u0007'
+const BLANK = 'worker\u3164\u00a0\u2800 '
 /** As long as a client id may be. */
 const LONG = `<b>${'x'.repeat(253)}`
 
@@ -529,7 +530,7 @@ async function pages() {
 }
 
 async function hostile() {
-    const names = [MARKUP, TURNED, LONG]
+    const names = [MARKUP, TURNED, LONG, BLANK]
     const clients = []
     for (const name of names) clients.push(await worker(name))
     await clients[0].subscribeAsync(`msg/backend/${MARKUP.replaceAll('/', '')}`, { qos: 1 })
@@ -549,6 +550,7 @@ async function hostile() {
         await tab.click('nav a[href="#clients"]')
         await row(tab, 'client-list', shown)
         await row(tab, 'client-list', turned)
+        await row(tab, 'client-list', 'worker\\u{3164}\\u{a0}\\u{2800}\\u{20}')
         await row(tab, 'client-list', `<b>${'x'.repeat(117)}…`)
         await tab.getByRole('button', { name: 'Details of <img src=x' }).click()
         await says(tab, 'details-list', `msg/backend/${MARKUP.replaceAll('/', '')}`)
@@ -783,6 +785,11 @@ async function token() {
         await says(tab, 'login-problem', 'That is not the token.')
         await legible(tab, 'the question for a token')
         await named(tab, 'the question for a token')
+        // Nor is one that no request could carry; it can be given anew.
+        await tab.evaluate(() => { document.getElementById('login-problem').textContent = '' })
+        await tab.fill('#login-token', 'copied – with a dash')
+        await tab.keyboard.press('Enter')
+        await says(tab, 'login-problem', 'That is not the token.')
         await tab.fill('#login-token', given('SKEP_TOKEN'))
         await tab.keyboard.press('Enter')
         await says(tab, 'verdict', 'All is well')
@@ -985,6 +992,15 @@ async function calls() {
     }, { view: 'console' })
 }
 
+async function addresses() {
+    for (const view of ['toString', 'constructor', '%00', 'nowhere']) {
+        await onPage(async (tab) => {
+            await says(tab, 'verdict', 'All is well')
+            assert.ok(await tab.isVisible('#overview-title'), view)
+        }, { view })
+    }
+}
+
 async function denials() {
     const caller = await user(id('caller'))
     await caller.subscribeAsync('req/#', { qos: 1 }).catch(() => {})
@@ -1001,4 +1017,4 @@ async function denials() {
     }, { view: 'events' })
 }
 
-await run({ figures, metrics, behind, kicks, keyboard, unbinds, unbindsaclient, pages, hostile, phone, dark, token, lost, spoken, calls, denials })
+await run({ figures, metrics, behind, kicks, keyboard, unbinds, unbindsaclient, pages, hostile, phone, dark, token, lost, spoken, calls, addresses, denials })
