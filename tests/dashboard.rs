@@ -126,6 +126,11 @@ fn an_address_that_names_no_view_shows_the_first() {
 }
 
 #[test]
+fn charts_go_on_when_the_clock_was_set_back() {
+    operator("clock", |_| {});
+}
+
+#[test]
 fn a_denial_is_shown_with_its_reason() {
     operator("denials", |_| {});
 }
