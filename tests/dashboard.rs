@@ -48,7 +48,11 @@ fn what_the_page_shows_is_what_the_listener_says() {
 
 #[test]
 fn what_the_page_shows_is_what_the_metrics_say() {
-    operator("metrics", |_| {});
+    operator("metrics", |config| {
+        // A request is an error once two workers died with it.
+        let backend = config.backend.get_mut("backend-1").expect("the backend of the settings");
+        backend.queues.max_deaths = 2;
+    });
 }
 
 #[test]
@@ -69,6 +73,16 @@ fn a_keyboard_is_enough() {
 #[test]
 fn unbinding_takes_the_authorization_from_a_device_and_from_all_of_an_address() {
     operator("unbinds", |_| {});
+}
+
+#[test]
+fn a_client_with_a_session_is_unbound_from_its_row_and_stays_connected() {
+    operator("unbindsaclient", |_| {});
+}
+
+#[test]
+fn a_long_list_is_turned_over_by_keyboard() {
+    operator("pages", |_| {});
 }
 
 #[test]
@@ -104,6 +118,16 @@ fn a_screen_reader_hears_names_and_no_chatter() {
 #[test]
 fn the_console_makes_a_call_and_shows_the_answer() {
     operator("calls", |_| {});
+}
+
+#[test]
+fn an_address_that_names_no_view_shows_the_first() {
+    operator("addresses", |_| {});
+}
+
+#[test]
+fn charts_go_on_when_the_clock_was_set_back() {
+    operator("clock", |_| {});
 }
 
 #[test]

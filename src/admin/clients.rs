@@ -27,6 +27,8 @@ struct Client {
     protocol: &'static str,
     /// Only those that are connected are listed.
     connected: bool,
+    /// Whether it has a session: only clients of a frontend can.
+    bound: bool,
     since_ms: u64,
     subscriptions: usize,
     inflight: usize,
@@ -89,7 +91,7 @@ fn clients(state: &State, only: &str, listing: &Listing) -> Clients {
         let limit = listing.limit() - found.clients.len();
         let Page { total, items } = bus.clients(&listing.search, offset, limit);
         found.total += total;
-        found.clients.extend(items.into_iter().map(|info| Client::new(bus, info)));
+        found.clients.extend(items.into_iter().map(|info| state.client(bus, info)));
     }
     found
 }
@@ -101,7 +103,7 @@ pub async fn one(
     let bus = state.bus_or_error(&name.bus)?;
     let (info, filters) = bus.client(&name.id).ok_or_else(|| name.not_connected())?;
     let filters = filters.into_iter().map(Filter::from).collect();
-    Ok(Json(ClientWithFilters { client: Client::new(bus, info), filters }))
+    Ok(Json(ClientWithFilters { client: state.client(bus, info), filters }))
 }
 
 pub async fn kick(extract::State(state): extract::State<Arc<State>>, Body(name): Body<Name>) -> Reply<Kicked> {
@@ -118,8 +120,8 @@ impl Name {
     }
 }
 
-impl Client {
-    fn new(bus: &Bus, info: ClientInfo) -> Client {
+impl State {
+    fn client(&self, bus: &Bus, info: ClientInfo) -> Client {
         Client {
             bus: bus.id().to_owned(),
             id: info.id.to_string(),
@@ -137,6 +139,7 @@ impl Client {
                 Version::V311 => "MQTT 3.1.1",
             },
             connected: true,
+            bound: self.parts.bindings.is_bound(&info.id, bus.id()),
             since_ms: wall_ms().saturating_sub(info.connected_for_ms),
             subscriptions: info.subscriptions,
             inflight: info.inflight,

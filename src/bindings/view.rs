@@ -44,6 +44,12 @@ impl Bindings {
         table.select_one(caller).filter(|entry| !table.is_expired(entry)).map(|entry| self.info(&entry))
     }
 
+    /// Whether the client `caller` of the bus `frontend` has a session.
+    pub fn is_bound(&self, caller: &str, frontend: &str) -> bool {
+        let table = &self.0.table;
+        table.select_one(caller).is_some_and(|entry| entry.frontend() == frontend && !table.is_expired(&entry))
+    }
+
     /// Addresses that `matches`, in their order, each with the number of
     /// sessions bound to it: `limit` of them from number `offset` on, and how
     /// many there are in all.

@@ -62,6 +62,25 @@ fn a_client_is_shown_with_what_it_has() {
     drop(old);
 }
 
+#[test]
+fn a_client_is_bound_while_it_has_a_session_on_its_own_bus() {
+    let skep = Instance::start();
+    let admin = admin(&skep);
+    let mut worker = binder(&skep);
+    let (caller, other) = (id("caller"), id("other"));
+    let _clients = [skep.user(&caller), skep.user(&other), skep.worker(&caller)];
+    router_call(&mut worker, "binder", "bind", binding(&caller, Some("frontend.me"), "secret"));
+    let bound = |bus: &str, id: &str| admin.api(&format!("client?bus={bus}&id={id}"))["bound"].clone();
+    assert_eq!(bound("frontend-1", &caller), true);
+    assert_eq!(bound("frontend-1", &other), false);
+    assert_eq!(bound("backend-1", &caller), false, "a worker by the name of a caller");
+    let all = admin.api("clients");
+    let listed: Vec<_> = items(&all, "clients").iter().filter(|client| client["bound"] == true).collect();
+    assert_eq!(listed.len(), 1, "{all}");
+    admin.post("session/unbind", &json!({ "caller": caller }));
+    assert_eq!(bound("frontend-1", &caller), false);
+}
+
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&;\u{202e}${7*7}";
 
 #[test]

@@ -39,6 +39,8 @@ export function post(path, body, waitMs = 0) {
 async function ask(path, request, patience) {
     const token = sessionStorage.getItem(TOKEN)
     const headers = { Accept: 'application/json', ...request.headers }
+    // What no header can hold is nobody's token.
+    if (token !== null && !/^[\x20-\x7e]*$/.test(token)) throw new Unauthorized()
     if (token !== null) headers.Authorization = `Bearer ${token}`
     let status, answer
     try {

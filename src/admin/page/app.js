@@ -55,7 +55,7 @@ class Page {
     #turn() {
         const named = location.hash.slice(1)
         // The skip link goes to #main, which is no view.
-        const view = named in this.#views ? named : this.#shown ?? 'overview'
+        const view = Object.hasOwn(this.#views, named) ? named : this.#shown ?? 'overview'
         if (view === this.#shown) return false
         this.#shown = view
         for (const name of Object.keys(this.#views)) byId(name).hidden = name !== view
@@ -68,7 +68,7 @@ class Page {
 
     #pause() {
         this.#paused = !this.#paused
-        setAttribute(byId('pause'), 'aria-pressed', this.#paused)
+        // The word changes; "pressed" beside it would say the contrary.
         setText(byId('pause'), this.#paused ? 'Go on' : 'Pause')
         if (!this.#paused) this.refresh()
     }
@@ -184,9 +184,9 @@ class Page {
 
     #sayTimer
 
-    /** A line that is read out, and goes by itself. */
+    /** A line that is read out, and goes by itself. The same words anew mean that it has happened again. */
     say(text) {
-        setText(byId('notice'), text)
+        byId('notice').replaceChildren(text)
         clearTimeout(this.#sayTimer)
         this.#sayTimer = setTimeout(() => setText(byId('notice'), ''), 15_000)
     }

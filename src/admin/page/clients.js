@@ -1,8 +1,9 @@
-// Who is connected, and the way to show one the door.
+// Who is connected, and the ways to log one out and to show it the door.
 import { get, post } from './api.js'
 import { confirm, details } from './dialogs.js'
 import { byId, el, settled } from './dom.js'
 import { bytes, count, foreign, moment, span } from './format.js'
+import { unbindCaller } from './sessions.js'
 import { Pages, Table } from './table.js'
 
 const PAGE = 50
@@ -34,6 +35,7 @@ export class Clients {
                 { title: 'In', long: 'Messages it sent', numeric: true, text: (c) => count(c.messages_in) },
                 { title: 'Out', long: 'Messages it was sent', numeric: true, text: (c) => count(c.messages_out) },
                 { title: 'Show', action: (c) => ({ label: 'Details', name: `Details of ${foreign(c.id, 40)}`, run: () => this.#show(c) }) },
+                { title: 'Unbind', action: (c) => (c.bound ? { label: 'Unbind', name: `Unbind ${foreign(c.id, 40)}`, run: () => unbindCaller(page, c.id) } : undefined) },
                 { title: 'Kick', action: (c) => (c.connected === false ? undefined : { label: 'Kick', name: `Kick ${foreign(c.id, 40)}`, run: () => this.#kick(c) }) },
             ],
         })
@@ -63,6 +65,7 @@ export class Clients {
                 ['User', known.user ?? 'none'],
                 ['From', `${known.peer ?? 'nowhere now'}, ${known.protocol} over ${known.transport}`],
                 ['Connected since', moment(known.since_ms)],
+                ['Session', known.bound ? 'bound' : 'none'],
                 ['Held for it', `${count(known.held)} messages, ${bytes(known.held_bytes)}`],
                 ['Filters', known.filters.length > 0 ? known.filters.map((filter) => `${filter.filter} (QoS ${filter.qos})`) : 'none'],
             ])

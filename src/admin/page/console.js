@@ -1,6 +1,6 @@
 // Makes a call and shows what came back.
 import { get, post } from './api.js'
-import { byId, el, setText } from './dom.js'
+import { byId, el, setAttribute, setText } from './dom.js'
 import { micros } from './format.js'
 
 /** More of an answer than this makes a page slow. */
@@ -22,7 +22,10 @@ export class Console {
             event.preventDefault()
             byId('call').requestSubmit()
         })
-        byId('call-params').addEventListener('input', () => setText(byId('call-problem'), ''))
+        byId('call-params').addEventListener('input', () => {
+            setText(byId('call-problem'), '')
+            setAttribute(byId('call-params'), 'aria-invalid', undefined)
+        })
     }
 
     async refresh({ overview }) {
@@ -41,8 +44,12 @@ export class Console {
     }
 
     async #call() {
+        const send = byId('call-send')
+        // A disabled button would lose the focus.
+        if (send.getAttribute('aria-disabled') === 'true') return
         const params = parse(byId('call-params').value)
         setText(byId('call-problem'), params.problem ?? '')
+        setAttribute(byId('call-params'), 'aria-invalid', params.problem === undefined ? undefined : true)
         if (params.problem !== undefined) {
             byId('call-params').focus()
             return
@@ -53,7 +60,7 @@ export class Console {
         const answer = byId('call-answer')
         answer.hidden = true
         setText(byId('call-outcome'), 'Waiting for the answer …')
-        byId('call-send').disabled = true
+        setAttribute(send, 'aria-disabled', true)
         try {
             const { response, took_us } = await post('call', request, timeout)
             const error = response.error
@@ -67,7 +74,7 @@ export class Console {
             setText(byId('call-outcome'), `The call was not made: ${error.message}`)
             this.#page.failed(error)
         } finally {
-            byId('call-send').disabled = false
+            setAttribute(send, 'aria-disabled', undefined)
         }
     }
 }
@@ -75,7 +82,7 @@ export class Console {
 /** JSON on lines, in which what can't be seen is escaped as JSON escapes it. */
 function legible(value) {
     const code = (char) => [...Array(char.length).keys()].map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
-    return (JSON.stringify(value, null, 2) ?? 'nothing').replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, code)
+    return (JSON.stringify(value, null, 2) ?? 'nothing').replace(/[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\x7f-\x9f]/gu, code)
 }
 
 /** JSON-RPC 2.0, 4.2: parameters are a structured value, or left out. */

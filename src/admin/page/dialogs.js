@@ -1,5 +1,5 @@
 // What is asked before something is done, and what is shown of one thing.
-import { byId, el, setText } from './dom.js'
+import { byId, el, focusView, setText } from './dom.js'
 import { foreign } from './format.js'
 
 /** Asks; true: yes. Focus starts on the way out and comes back to where it was. */
@@ -14,7 +14,9 @@ export function confirm({ title, what, text, yes }) {
         const answer = (value) => {
             byId('confirm-yes').onclick = byId('confirm-no').onclick = dialog.onclose = null
             if (dialog.open) dialog.close()
-            from?.focus({ preventScroll: true })
+            // Its row may have gone meanwhile.
+            if (from?.checkVisibility()) from.focus({ preventScroll: true })
+            else focusView()
             resolve(value)
         }
         byId('confirm-yes').onclick = () => answer(true)

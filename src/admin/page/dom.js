@@ -21,6 +21,9 @@ export function svg(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id)
 
+/** The focus to the start of the view that is shown, when what had it is gone. */
+export const focusView = () => document.querySelector('.view:not([hidden]) h1').focus({ preventScroll: true })
+
 /** Sets a text only where it differs: a live region speaks when it is touched. */
 export function setText(node, text) {
     if (node.textContent !== text) node.textContent = text
@@ -58,7 +61,7 @@ export function reconcile(parent, items, key, make, show) {
     for (const [name, node] of known) {
         if (seen.has(name)) continue
         // What had the focus is gone: to the start of the view, not of the page.
-        if (node.contains(focused)) node.closest('.view')?.querySelector('h1').focus({ preventScroll: true })
+        if (node.contains(focused) && node.closest('.view')) focusView()
         node.remove()
         known.delete(name)
     }

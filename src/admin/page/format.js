@@ -49,9 +49,10 @@ export function moment(ms) {
 
 export const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`
 
-// Control characters, what turns the direction of text, what has no width, and
-// halves of surrogate pairs: all that makes a text look like another.
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+// Control characters, what turns the direction of text, what has no width or no
+// ink, and halves of surrogate pairs: all that makes a text look like another. Of
+// spaces, the usual one by itself and inside a text is seen.
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}|^ | $|(?<= ) /gu
 
 /**
  * Text that a client chose, so that it can be told from any other: unseen

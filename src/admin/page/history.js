@@ -20,10 +20,14 @@ export class History {
     }
 
     /** Takes in samples that are oldest first, some of them known already. */
-    add(samples) {
+    add(given) {
+        // A clock that was set back: what came before has no place on the line any more.
+        const back = given.findLastIndex((sample, at) => at > 0 && sample.at_ms < given[at - 1].at_ms)
+        const samples = back > 0 ? given.slice(back) : given
+        const newest = samples.at(-1)
+        if (newest?.at_ms < this.samples.at(-1)?.at_ms) this.samples = []
         const last = this.samples.at(-1)?.at_ms ?? -Infinity
         const fresh = samples.filter((sample) => sample.at_ms > last)
-        const newest = samples.at(-1)
         if (newest) this.#skew = Date.now() - newest.at_ms
         this.samples = [...this.samples, ...fresh].slice(-SECONDS)
     }

@@ -107,6 +107,9 @@ const short = (n) => (n >= 1_000 ? `${count(n / 100) / 10}k` : count(n))
 
 const serviceKey = (service) => `${service.backend} ${service.name}`
 
+/** Work that finds a worker with room waits for no microsecond: that is not the same as none. */
+const waited = (s) => (s.wait_p99_us === 0 && (s.held > 0 || s.p99_us > 0) ? '0 µs' : micros(s.wait_p99_us))
+
 function servicesTable() {
     return new Table(byId('services'), {
         caption: 'Who serves what, how busy they are, how fast they answer',
@@ -127,7 +130,7 @@ function servicesTable() {
                 mark: (s) => (s.waiting > 0 ? 'warn' : undefined),
             },
             { title: 'At work', long: 'Given to workers and not acknowledged yet', numeric: true, text: (s) => count(s.held), sort: (s) => s.held },
-            { title: 'Wait 99 %', long: 'Time that 99 % spent at most in the queue', numeric: true, text: (s) => micros(s.wait_p99_us), sort: (s) => s.wait_p99_us },
+            { title: 'Wait 99 %', long: 'Time that 99 % spent at most in the queue', numeric: true, text: waited, sort: (s) => s.wait_p99_us },
             { title: 'Median', long: 'Latency, from request to acknowledged answer: median', numeric: true, text: (s) => micros(s.p50_us), sort: (s) => s.p50_us },
             { title: '95 %', long: 'Latency that 95 % stay below', numeric: true, text: (s) => micros(s.p95_us), sort: (s) => s.p95_us },
             { title: '99 %', long: 'Latency that 99 % stay below', numeric: true, text: (s) => micros(s.p99_us), sort: (s) => s.p99_us },
@@ -146,7 +149,7 @@ function servicesTable() {
 function queuesTable() {
     return new Table(byId('queues'), {
         caption: 'What waits, and for how long',
-        key: (queue) => `${queue.bus} ${queue.group} ${queue.filter}`,
+        key: (queue) => JSON.stringify([queue.bus, queue.group, queue.filter]),
         sorted: { title: 'Waiting', down: true },
         empty: 'No queue: nobody has a shared subscription.',
         columns: [

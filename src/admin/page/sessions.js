@@ -29,7 +29,7 @@ export class Sessions {
                 { title: 'Connected', text: (s) => (s.connected ? 'yes' : 'no') },
                 { title: 'Forgotten in', long: 'Unless it makes a call before', numeric: true, text: (s) => span(s.expires_in_s) },
                 { title: 'Show', action: (s) => ({ label: 'Details', name: `Details of ${foreign(s.caller, 40)}`, run: () => this.#show(s) }) },
-                { title: 'Unbind', action: (s) => ({ label: 'Unbind', name: `Unbind ${foreign(s.caller, 40)}`, run: () => this.#unbindSession(s) }) },
+                { title: 'Unbind', action: (s) => ({ label: 'Unbind', name: `Unbind ${foreign(s.caller, 40)}`, run: () => unbindCaller(page, s.caller) }) },
             ],
         })
         this.#sessionPages = new Pages(list, PAGE, () => page.refresh())
@@ -85,30 +85,31 @@ export class Sessions {
         })
     }
 
-    #unbindSession(session) {
-        return this.#unbind({ caller: session.caller }, {
-            title: 'Unbind this session?',
-            what: session.caller,
-            text: 'Its calls come without authorization data from then on, as after a logout on this device.',
-            yes: 'Unbind',
-        })
-    }
-
     #unbindAddress(address) {
-        return this.#unbind({ address: address.address }, {
+        return unbind(this.#page, { address: address.address }, {
             title: 'Unbind all sessions of this address?',
             what: address.address,
             text: `It has ${plural(address.sessions, 'session', 'sessions')}. Their calls come without authorization data from then on, as after a logout on all devices.`,
             yes: 'Unbind all',
         })
     }
+}
 
-    async #unbind(which, question) {
-        if (!await confirm(question)) return
-        await this.#page.doing(async () => {
-            const { unbound } = await post('session/unbind', which)
-            this.#page.say(`${plural(unbound, 'session was', 'sessions were')} unbound.`)
-        })
-        this.#page.refresh()
-    }
+/** Asks, and takes the session from a client that has one. */
+export function unbindCaller(page, caller) {
+    return unbind(page, { caller }, {
+        title: 'Unbind this session?',
+        what: caller,
+        text: 'Its calls come without authorization data from then on, as after a logout on this device.',
+        yes: 'Unbind',
+    })
+}
+
+async function unbind(page, which, question) {
+    if (!await confirm(question)) return
+    await page.doing(async () => {
+        const { unbound } = await post('session/unbind', which)
+        page.say(`${plural(unbound, 'session was', 'sessions were')} unbound.`)
+    })
+    page.refresh()
 }

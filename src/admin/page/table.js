@@ -1,6 +1,6 @@
 // Tables that are brought up to date in place, can be sorted and turned over,
 // and become cards on a narrow screen.
-import { el, reconcile, setAttribute, setText } from './dom.js'
+import { el, focusView, reconcile, setAttribute, setText } from './dom.js'
 import { count, foreign } from './format.js'
 
 /**
@@ -94,7 +94,10 @@ export class Table {
             if (column.action) {
                 const action = column.action(item)
                 const button = cell.firstElementChild
+                const focused = button === document.activeElement
                 button.hidden = action === undefined
+                // Done, and not to be done again: the focus stays in the row.
+                if (focused && button.hidden) row.querySelector('.action button:not([hidden])')?.focus({ preventScroll: true })
                 if (action) {
                     setText(button, foreign(action.label))
                     setAttribute(button, 'aria-label', action.name)
@@ -149,9 +152,13 @@ export class Pages {
         const from = this.#offset + 1
         // While all fit, only the number is of interest, and it is in the rows.
         setText(this.#where, total > this.#size ? `${count(from)} to ${count(this.#offset + shown)} of ${count(total)}` : '')
+        const focused = [this.#before, this.#after].find((button) => button === document.activeElement)
         this.#before.hidden = this.#after.hidden = total <= this.#size
         this.#before.disabled = this.#offset === 0
         this.#after.disabled = this.#offset + this.#size >= total
+        // At the first or the last part: to the way back, if there is one.
+        if (focused?.hidden) focusView()
+        else if (focused?.disabled) (focused === this.#before ? this.#after : this.#before).focus()
         return true
     }
 

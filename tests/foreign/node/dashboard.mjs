@@ -5,13 +5,14 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bind, given, inTime, request, run, subscribe, user, worker } from './peer.mjs'
+import { bind, given, inTime, kill, request, run, subscribe, user, worker } from './peer.mjs'
 import { browser as launch } from './browse.mjs'
 
 const VIEWS = ['overview', 'clients', 'sessions', 'events', 'console']
 
 const MARKUP = '<img src=x onerror="window.hit=1">\'"<script>window.hit=2</script>'
 const TURNED = 'evil\u202Egnp.exe\u0007'
+const BLANK = 'worker\u3164\u00a0\u2800 '
 /** As long as a client id may be. */
 const LONG = `<b>${'x'.repeat(253)}`
 
@@ -127,34 +128,182 @@ async function figures() {
     })
 }
 
+/** What `/metrics` says: sums of the samples of a name that have all `labels`, and percentiles. */
+async function scrape() {
+    const token = process.env.SKEP_TOKEN
+    const answer = await fetch(`${given('SKEP_ADMIN')}metrics`, { headers: token ? { Authorization: `Bearer ${token}` } : {} })
+    assert.equal(answer.status, 200)
+    const samples = (await answer.text()).split('\n').filter((line) => line && !line.startsWith('#')).map((line) => {
+        const [, name, labels = '', value] = line.match(/^(\w+)(?:\{(.*)\})? (\S+)$/)
+        return { name, labels, value: Number(value) }
+    })
+    const all = (name, ...labels) => {
+        const found = samples.filter((one) => one.name === name && labels.every((label) => one.labels.includes(label)))
+        assert.ok(found.length > 0, `/metrics has ${name} of ${labels}`)
+        return found
+    }
+    const sum = (name, ...labels) => all(name, ...labels).reduce((sum, one) => sum + one.value, 0)
+    /** Between which times in µs the fraction `part` of those measured ends, as far as the buckets tell. */
+    const within = (name, part, ...labels) => {
+        const wanted = Math.ceil(sum(`${name}_count`, ...labels) * part)
+        let low = 0
+        for (const { labels: given, value } of all(`${name}_bucket`, ...labels)) {
+            const high = Number(given.match(/le="([^"]+)"/)[1].replace('+Inf', 'Infinity')) * 1_000_000
+            if (value >= wanted) return [low, high]
+            low = high
+        }
+        throw new Error(`${name} has no bucket for ${part}`)
+    }
+    return { sum, within }
+}
+
+/** Waits until `/metrics` says so. */
+async function settles(expected, name, ...labels) {
+    let ended = false
+    const look = async () => {
+        while (!ended && (await scrape()).sum(name, ...labels) !== expected) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await inTime(`${name} of ${labels} is ${expected}`, look()).finally(() => { ended = true })
+}
+
+/** A time that the page shows, in µs, and by how much its rounding may have changed it. */
+function time(text) {
+    const [, number, decimals, unit] = text.match(/^([\d,]+(\.\d)?) (µs|ms|s)$/) ?? assert.fail(`${text} is a time`)
+    const size = { µs: 1, ms: 1_000, s: 1_000_000 }[unit]
+    // A nought behind the point is not written.
+    const step = decimals || unit === 's' || (unit === 'ms' && Number(number) < 10) ? size / 10 : size
+    return { us: Number(number.replaceAll(',', '')) * size, off: step / 2 + 0.001 }
+}
+
+const whole = (text) => {
+    assert.match(text, /^\d{1,3}(,\d{3})*$/)
+    return Number(text.replaceAll(',', ''))
+}
+
 async function metrics() {
+    const caller = await user(id('caller'))
+    // 20 calls, of which the last five take long enough to be told apart.
     const serving = await worker(id('worker'))
     await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
     serve(serving)
-    const caller = await user(id('caller'))
-    for (let n = 1; n <= 3; n += 1) {
+    serving.handleMessage = (packet, done) => setTimeout(done, JSON.parse(packet.payload).id > 15 ? 50 : 0)
+    for (let n = 1; n <= 20; n += 1) {
         await request(caller, 'myapp.str.uc', {}, n)
         await caller.inbox.next()
     }
-    const text = await (await fetch(`${given('SKEP_ADMIN')}metrics`)).text()
-    const figure = (name, ...labels) => {
-        const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
-        assert.equal(lines.length, 1, `${name} of ${labels}`)
-        return lines[0].split(' ').at(-1)
+    const str = 'service="myapp.str"'
+    await settles(20, 'skep_service_latency_seconds_count', str)
+
+    // Three sessions, of which one has no address, and something denied.
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    for (const [device, address] of [['phone', 'frontend.ann'], ['laptop', 'frontend.ann'], ['tablet', undefined]]) {
+        await user(id(device))
+        await bind(binding, id(device), address)
     }
+    await caller.subscribeAsync('req/#', { qos: 1 }).catch(() => {})
+
+    // Two calls that a worker dies with: the next one answers the first of them,
+    // and dies with the second, which then is an error.
+    const frail = 'service="myapp.frail"'
+    const [first, second] = [await worker(id('frail_1')), await worker(id('frail_2'))]
+    first.handleMessage = () => {}
+    await subscribe(first, '$share/BKPR/req/backend/myapp/frail')
+    for (let n = 1; n <= 2; n += 1) await request(caller, 'myapp.frail.do', {}, n)
+    await settles(2, 'skep_queue_held_messages', 'bus="backend-1"')
+    second.handleMessage = (packet, done) => JSON.parse(packet.payload).id === 1 && done()
+    await subscribe(second, '$share/BKPR/req/backend/myapp/frail')
+    await kill(first)
+    await settles(1, 'skep_service_latency_seconds_count', frail)
+    await settles(1, 'skep_queue_held_messages', 'bus="backend-1"')
+    await kill(second)
+    await settles(1, 'skep_service_errors_total', frail)
+
+    // One call in the hands of a worker that is full, and three that wait.
+    const full = await worker(id('full'), { properties: { receiveMaximum: 1 } })
+    full.handleMessage = () => {}
+    await subscribe(full, '$share/BKPR/req/backend/myapp/slow')
+    for (let n = 1; n <= 4; n += 1) await request(caller, 'myapp.slow.do', {}, n)
+    await settles(3, 'skep_queue_waiting_messages', 'bus="backend-1"')
+    await settles(3, 'skep_connections', 'bus="backend-1"')
+
+    // From here on only time goes on.
+    const said = await scrape()
     await onPage(async (tab) => {
+        const tile = (name, expected) => becomes(tab, `the figure ${name} is ${expected}`,
+            ([name, expected]) => document.getElementById(`tile-${name}`).textContent === expected, [name, String(expected)])
+
+        for (const [service, calls, errors, again, waits] of [['myapp.str', 20, 0, 0, 0], ['myapp.frail', 2, 1, 2, 0], ['myapp.slow', 4, 0, 0, 3]]) {
+            const shown = await row(tab, 'services', service)
+            const of = `service="${service}"`
+            // Noughts would be equal by chance.
+            assert.deepEqual([calls, errors, again, waits], ['calls_total', 'errors_total', 'redeliveries_total', 'waiting_messages']
+                .map((name) => said.sum(`skep_service_${name}`, of)), service)
+            assert.equal(whole(shown.Calls), said.sum('skep_service_calls_total', of), service)
+            assert.equal(whole(shown.Errors), said.sum('skep_service_errors_total', of), service)
+            assert.equal(whole(shown.Again), said.sum('skep_service_redeliveries_total', of), service)
+            assert.equal(whole(shown.Waiting), said.sum('skep_service_waiting_messages', of), service)
+            assert.equal(whole(shown.Workers), said.sum('skep_service_workers', of), service)
+            for (const [column, histogram, part] of [['Median', 'latency', 0.5], ['95 %', 'latency', 0.95], ['99 %', 'latency', 0.99], ['Wait 99 %', 'wait', 0.99]]) {
+                if (shown[column] === '–') {
+                    assert.equal(said.sum(`skep_service_${histogram}_seconds_count`, of), 0, `${column} of ${service}: no call has got so far`)
+                    continue
+                }
+                const [low, high] = said.within(`skep_service_${histogram}_seconds`, part, of)
+                const { us, off } = time(shown[column])
+                assert.ok(us + off >= low && us - off <= high, `${column} of ${service}: ${shown[column]} is between ${low} and ${high} µs`)
+            }
+        }
+        const [low] = said.within('skep_service_latency_seconds', 0.99, str)
+        assert.ok(low >= 32_000, `what took 50 ms is in a bucket that begins at ${low} µs`)
+
+        const backend = 'bus="backend-1"'
+        const queue = await row(tab, 'queues', 'req/backend/myapp/slow')
+        assert.equal(whole(queue.Waiting), 3)
+        assert.equal(whole(queue.Waiting), said.sum('skep_queue_waiting_messages', backend))
+        assert.equal(whole(queue['At work']), said.sum('skep_queue_held_messages', backend))
+        assert.equal(queue.Size, `${said.sum('skep_queue_waiting_bytes', backend)} B`)
+        const queues = await tab.locator('#queues tbody tr').count()
+        assert.equal(queues, said.sum('skep_queues', backend))
+        // The second answer from here on was asked for after this scrape, and before the next.
+        const before = (await scrape()).sum('skep_queue_oldest_seconds', backend) * 1_000_000
+        let oldest = (await row(tab, 'queues', 'req/backend/myapp/slow')).Oldest
+        for (let answers = 0; answers < 2; answers += 1) {
+            const next = await becomes(tab, `another age than ${oldest}`, (shown) => {
+                const row = [...document.querySelectorAll('#queues tbody tr')].find((row) => row.cells[0].textContent === 'req/backend/myapp/slow')
+                const now = row.querySelector('[data-label=Oldest]').textContent
+                return now === shown ? undefined : now
+            }, oldest)
+            oldest = await next.jsonValue()
+        }
+        const after = (await scrape()).sum('skep_queue_oldest_seconds', backend) * 1_000_000
+        const age = time(oldest)
+        assert.ok(before > 0 && age.us + age.off >= before && age.us - age.off <= after, `${oldest} is between ${before} and ${after} µs`)
+
         for (const bus of ['backend-1', 'frontend-1']) {
             const line = await row(tab, 'buses', bus)
-            assert.equal(line.Connections, figure('skep_connections', `bus="${bus}"`), bus)
+            const of = `bus="${bus}"`
+            assert.equal(whole(line.Connections), said.sum('skep_connections', of), bus)
+            assert.equal(whole(line.Subscriptions), said.sum('skep_topic_filters', of), bus)
+            assert.equal(whole(line.Dropped), said.sum('skep_messages_dropped_total', of), bus)
+            assert.equal(whole(line.Denied), said.sum('skep_denied_total', of), bus)
         }
-        const shown = await row(tab, 'services', 'myapp.str')
-        const service = 'service="myapp.str"'
-        assert.equal(shown.Calls, '3')
-        assert.equal(shown.Calls, figure('skep_service_calls_total', service))
-        assert.equal(shown.Workers, figure('skep_service_workers', service))
-        assert.equal(shown.Waiting, figure('skep_service_waiting_messages', service))
-        assert.equal(shown.Errors, figure('skep_service_errors_total', service))
-        assert.equal(shown.Again, figure('skep_service_redeliveries_total', service))
+        assert.equal(said.sum('skep_denied_total', 'bus="frontend-1"'), 1)
+        await tile('connections', said.sum('skep_connections'))
+        await tile('waiting', said.sum('skep_queue_waiting_messages'))
+        await tile('sessions', said.sum('skep_bindings'))
+        await tile('errors', said.sum('skep_service_errors_total'))
+
+        await tab.click('nav a[href="#sessions"]')
+        await row(tab, 'session-list', id('tablet'))
+        await row(tab, 'address-list', 'frontend.ann')
+        assert.equal(said.sum('skep_bindings'), 3)
+        assert.equal(await tab.locator('#session-list tbody tr').count(), said.sum('skep_bindings'))
+        assert.equal(await tab.locator('#address-list tbody tr').count(), said.sum('skep_bindings_addresses'))
+        await tab.click('nav a[href="#clients"]')
+        await row(tab, 'client-list', id('tablet'))
+        assert.equal(await tab.locator('#client-list tbody tr').count(), said.sum('skep_connections'))
+        assert.equal(await tab.getByRole('button', { name: /^Unbind / }).count(), said.sum('skep_bindings'))
     })
 }
 
@@ -191,6 +340,13 @@ async function kicks() {
         await says(tab, 'notice', `${id('victim')} was kicked.`)
         await gone(tab, 'client-list', id('victim'))
         assert.equal(bystander.connected, true)
+        // Who goes while it is asked leaves the focus in the view.
+        await tab.fill('#client-search', '')
+        await tab.getByRole('button', { name: `Kick ${id('bystander')}` }).click()
+        await bystander.endAsync()
+        await gone(tab, 'client-list', id('bystander'))
+        await tab.keyboard.press('Escape')
+        await becomes(tab, 'focus on the view', () => document.activeElement.id === 'clients-title')
     }, { view: 'clients' })
 }
 
@@ -290,8 +446,91 @@ async function unbinds() {
     }, { view: 'sessions' })
 }
 
+async function unbindsaclient() {
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    const seen = []
+    serve(serving, (packet) => seen.push(packet.properties.userProperties.auth))
+    const [phone, laptop, guest] = [await user(id('phone')), await user(id('laptop')), await user(id('guest'))]
+    for (const device of [phone, laptop]) await bind(binding, device.options.clientId, 'frontend.ann')
+    // A worker by the name of a bound client is not bound.
+    await worker(id('phone'))
+    const call = async (device) => {
+        await request(device, 'myapp.str.do', {}, 1)
+        await device.inbox.next()
+        return seen.at(-1)
+    }
+    const bound = async () => (await api('sessions')).sessions.map((session) => session.caller)
+    assert.equal(await call(phone), 'somebody')
+    await onPage(async (tab) => {
+        for (const client of ['guest', 'worker', 'binder', 'phone', 'laptop']) await row(tab, 'client-list', id(client))
+        const offered = () => tab.getByRole('button', { name: /^Unbind / }).evaluateAll((buttons) =>
+            buttons.map((button) => [...button.closest('tr').cells].slice(0, 2).map((cell) => cell.textContent)))
+        assert.deepEqual((await offered()).sort(), [[id('laptop'), 'frontend-1'], [id('phone'), 'frontend-1']])
+        const button = tab.getByRole('button', { name: `Unbind ${id('phone')}` })
+        // By keys alone, and not before it is confirmed.
+        await button.focus()
+        await tab.keyboard.press('Enter')
+        await says(tab, 'confirm-what', id('phone'))
+        await tab.keyboard.press('Escape')
+        await becomes(tab, 'the way back', (name) => document.activeElement.ariaLabel === name, `Unbind ${id('phone')}`)
+        assert.deepEqual((await bound()).sort(), [id('laptop'), id('phone')])
+        await tab.keyboard.press('Enter')
+        await becomes(tab, 'the question', () => document.getElementById('confirm').open)
+        await tab.keyboard.press('Tab')
+        await tab.keyboard.press('Enter')
+        await says(tab, 'notice', '1 session was unbound.')
+        assert.equal(await tab.getAttribute('#notice', 'role'), 'status', 'it is read out')
+        assert.deepEqual(await bound(), [id('laptop')])
+        await becomes(tab, 'no button for who is unbound', () => [...document.querySelectorAll('#client-list button[aria-label^=Unbind]')]
+            .filter((button) => button.checkVisibility()).length === 1)
+        assert.deepEqual(await offered(), [[id('laptop'), 'frontend-1']])
+        const focus = await tab.evaluate(() => document.activeElement.ariaLabel)
+        assert.equal(focus, `Details of ${id('phone')}`, 'the focus is not lost with the button')
+        assert.equal(phone.connected, true)
+        assert.equal(await call(phone), undefined)
+        assert.equal(await call(laptop), 'somebody', 'others stay bound')
+        assert.equal(await call(guest), undefined)
+        await tab.getByRole('button', { name: `Details of ${id('laptop')}` }).click()
+        await says(tab, 'details-list', 'Sessionbound')
+        await tab.keyboard.press('Escape')
+        // One who is bound while the page is open is offered it.
+        await bind(binding, id('guest'), 'frontend.bob')
+        await tab.evaluate(() => {
+            window.said = []
+            new MutationObserver((changes) => window.said.push(...changes.flatMap((change) => [...change.addedNodes].map((node) => node.data))))
+                .observe(document.getElementById('notice'), { childList: true, characterData: true, subtree: true })
+        })
+        await tab.getByRole('button', { name: `Unbind ${id('guest')}` }).click()
+        await tab.getByRole('dialog').getByRole('button', { name: 'Unbind', exact: true }).click()
+        await tab.getByRole('button', { name: `Unbind ${id('guest')}` }).waitFor({ state: 'hidden' })
+        assert.deepEqual(await tab.evaluate(() => window.said), ['1 session was unbound.'], 'the same words as before are said anew')
+        assert.deepEqual(await bound(), [id('laptop')])
+    }, { view: 'clients' })
+}
+
+async function pages() {
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    for (let n = 10; n < 61; n += 1) await bind(binding, id(`device_${n}`), 'frontend.ann')
+    await onPage(async (tab) => {
+        const where = (text) => becomes(tab, text, (text) => document.querySelector('#session-list .pages p').textContent === text, text)
+        await where('1 to 50 of 51')
+        await tab.locator('#session-list').getByRole('button', { name: 'Next' }).focus()
+        await tab.keyboard.press('Enter')
+        await where('51 to 51 of 51')
+        await row(tab, 'session-list', id('device_60'))
+        assert.equal(await tab.evaluate(() => document.activeElement.textContent), 'Previous', 'the focus is not lost on the last page')
+        await tab.keyboard.press('Enter')
+        await where('1 to 50 of 51')
+        assert.equal(await tab.evaluate(() => document.activeElement.textContent), 'Next')
+    }, { view: 'sessions' })
+}
+
 async function hostile() {
-    const names = [MARKUP, TURNED, LONG]
+    const names = [MARKUP, TURNED, LONG, BLANK]
     const clients = []
     for (const name of names) clients.push(await worker(name))
     await clients[0].subscribeAsync(`msg/backend/${MARKUP.replaceAll('/', '')}`, { qos: 1 })
@@ -311,6 +550,7 @@ async function hostile() {
         await tab.click('nav a[href="#clients"]')
         await row(tab, 'client-list', shown)
         await row(tab, 'client-list', turned)
+        await row(tab, 'client-list', 'worker\\u{3164}\\u{a0}\\u{2800}\\u{20}')
         await row(tab, 'client-list', `<b>${'x'.repeat(117)}…`)
         await tab.getByRole('button', { name: 'Details of <img src=x' }).click()
         await says(tab, 'details-list', `msg/backend/${MARKUP.replaceAll('/', '')}`)
@@ -374,38 +614,160 @@ async function phone() {
     }, { options: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true } })
 }
 
-async function dark() {
-    const look = async (colorScheme) => {
-        let colours
-        await onPage(async (tab) => {
-            await says(tab, 'verdict', 'All is well')
-            colours = await tab.evaluate(() => {
-                const light = (colour) => {
-                    const [r, g, b] = colour.match(/[\d.]+/g).map((part) => Number(part) / 255)
-                        .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
-                    return 0.2126 * r + 0.7152 * g + 0.0722 * b
-                }
-                const ground = (node) => {
-                    const own = getComputedStyle(node).backgroundColor
-                    return own === 'rgba(0, 0, 0, 0)' && node.parentElement ? ground(node.parentElement) : own
-                }
-                const contrast = (node) => {
-                    const [a, b] = [light(getComputedStyle(node).color), light(ground(node))].sort((x, y) => y - x)
-                    return (a + 0.05) / (b + 0.05)
-                }
-                // Everything that has text of its own.
-                const texts = [...document.querySelectorAll('body *')].filter((node) =>
-                    node.checkVisibility() && !node.closest('svg') && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
-                const faint = texts.filter((node) => contrast(node) < 4.5).map((node) => `${node.tagName} ${node.textContent}`)
-                return { body: light(getComputedStyle(document.body).backgroundColor), faint }
-            })
-        }, { options: { colorScheme } })
-        return colours
+/** Brings about what gives each view rows: clients, a session, work that waits, calls, an error and a denial. */
+async function inhabit() {
+    const binding = await worker(id('binder'))
+    await subscribe(binding, `priv/${id('binder')}`)
+    const device = await user(id('phone'))
+    await bind(binding, id('phone'), 'frontend.ann')
+    const serving = await worker(id('worker'))
+    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
+    serve(serving)
+    for (const method of ['myapp.str.uc', 'myapp.gone.do']) {
+        await request(device, method, {}, 1)
+        await device.inbox.next()
     }
-    const [day, night] = [await look('light'), await look('dark')]
-    assert.ok(day.body > 0.7 && night.body < 0.1, JSON.stringify([day.body, night.body]))
-    assert.deepEqual(day.faint, [], 'readable in the light')
-    assert.deepEqual(night.faint, [], 'readable in the dark')
+    const full = await worker(id('full'), { properties: { receiveMaximum: 1 } })
+    full.handleMessage = () => {}
+    await subscribe(full, '$share/BKPR/req/backend/myapp/slow')
+    for (let n = 1; n <= 3; n += 1) await request(device, 'myapp.slow.do', {}, n)
+    await device.subscribeAsync('req/#', { qos: 1 }).catch(() => {})
+}
+
+const LISTS = {
+    overview: ['services', 'queues', 'buses', 'recent'],
+    clients: ['client-list'],
+    sessions: ['session-list', 'address-list'],
+    events: ['event-list'],
+    console: [],
+}
+
+/** Leads the page, on which `inhabit` has been, to all that it has to show, and has each looked at. */
+async function everywhere(tab, look) {
+    const open = async (view) => {
+        await tab.click(`nav a[href="#${view}"]`)
+        await becomes(tab, `${view} has rows`, ([view, lists]) => !document.getElementById(view).hidden
+            && lists.every((list) => document.querySelector(`#${list} tbody tr`)), [view, LISTS[view]])
+    }
+    await says(tab, 'problems', 'got an error from skep')
+    await open('overview')
+    await becomes(tab, 'curves', () => [...document.querySelectorAll('#charts figure')].every((chart) => chart.querySelector('path.line[d^=M]')))
+    await look('overview')
+    for (const view of VIEWS.slice(1)) {
+        await open(view)
+        await look(view)
+    }
+    await open('clients')
+    await tab.getByRole('button', { name: `Details of ${id('phone')}` }).click()
+    await says(tab, 'details-list', 'frontend-1')
+    await look('details')
+    await tab.keyboard.press('Escape')
+    await tab.getByRole('button', { name: `Kick ${id('phone')}` }).click()
+    await says(tab, 'confirm-what', id('phone'))
+    await look('the question')
+    await tab.keyboard.press('Escape')
+    await tab.fill('#client-search', 'no such client')
+    await becomes(tab, 'none that fit', () => document.querySelectorAll('#client-list tbody tr').length === 0)
+    await look('no client that fits')
+    await open('sessions')
+    await tab.getByRole('button', { name: `Unbind ${id('phone')}` }).click()
+    await tab.getByRole('dialog').getByRole('button', { name: 'Unbind', exact: true }).click()
+    await says(tab, 'notice', '1 session was unbound.')
+    await gone(tab, 'session-list', id('phone'))
+    await look('what was done')
+    await open('console')
+    await tab.fill('#call-method', 'myapp.gone.do')
+    await tab.fill('#call-params', '{')
+    await tab.click('#call-send')
+    await says(tab, 'call-problem', 'This is not JSON')
+    await look('parameters that are none')
+    await tab.fill('#call-params', '')
+    await tab.click('#call-send')
+    await says(tab, 'call-outcome', 'Error -31601')
+    await look('an error')
+    await tab.fill('#call-method', 'myapp.str.uc')
+    await tab.click('#call-send')
+    await says(tab, 'call-outcome', 'Answered in')
+    await look('an answer')
+    await open('overview')
+    await tab.route('**/api/v1/**', (route) => route.abort())
+    await says(tab, 'verdict', 'The connection to skep is lost')
+    await look('a lost connection')
+}
+
+/** What is noted when nobody answers. */
+const unanswered = (line) => line.includes('Failed to load resource')
+
+/** What can't be read well, or seen, for want of contrast; and how light the page is. Of an open dialog, if there is one. */
+function contrasts() {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d', { willReadFrequently: true })
+    /** Any colour that a style sheet can name, as four numbers from 0 to 1. */
+    const rgba = (colour) => {
+        canvas.clearRect(0, 0, 1, 1)
+        canvas.fillStyle = colour
+        canvas.fillRect(0, 0, 1, 1)
+        return [...canvas.getImageData(0, 0, 1, 1).data].map((part) => part / 255)
+    }
+    const over = ([r, g, b, a], under) => [r, g, b].map((part, at) => part * a + under[at] * (1 - a))
+    const light = (colour) => {
+        const [r, g, b] = colour.map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+    const base = rgba(getComputedStyle(document.body).backgroundColor)
+    const ground = (node) => {
+        if (!node || node === document.documentElement) return base.slice(0, 3)
+        return over(rgba(getComputedStyle(node).backgroundColor), ground(node.tagName === 'DIALOG' ? null : node.parentElement))
+    }
+    const opacity = (node) => (node ? Number(getComputedStyle(node).opacity) * opacity(node.parentElement) : 1)
+    const contrast = (node, colour, under = ground(node)) => {
+        const [r, g, b, a] = rgba(colour)
+        const [x, y] = [light(over([r, g, b, a * opacity(node)], under)), light(under)].sort((x, y) => y - x)
+        return (x + 0.05) / (y + 0.05)
+    }
+    const faint = []
+    const must = (least, node, what, contrast) => {
+        if (contrast < least) faint.push(`${what}: ${contrast.toFixed(2)} (${node.tagName} ${node.id} ${node.textContent.slice(0, 40)})`)
+    }
+    const scope = document.querySelector('dialog[open]') ?? document.body
+    const all = [...scope.querySelectorAll('*')].filter((node) => node.checkVisibility() && !node.disabled && node.ariaDisabled !== 'true')
+    let texts = 0
+    for (const node of all) {
+        const style = getComputedStyle(node)
+        const has = node.matches('input, select, textarea') || [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim())
+        if (node.matches('svg text')) must(4.5, node, 'a text of a chart', contrast(node, style.fill, ground(node.closest('svg'))))
+        else if (node.matches('svg .line[d^=M]')) must(3, node, `a line of a chart, ${style.stroke}`, contrast(node, style.stroke, ground(node.closest('svg'))))
+        else if (has) must(4.5, node, 'a text', contrast(node, style.color))
+        if (node.placeholder) must(4.5, node, 'a placeholder', contrast(node, getComputedStyle(node, '::placeholder').color))
+        if (node.matches('input, select, textarea')) must(3, node, 'the edge of a field', contrast(node, style.borderTopColor, ground(node.parentElement)))
+        texts += has ? 1 : 0
+    }
+    const at = document.activeElement
+    if (at.matches(':focus-visible') && getComputedStyle(at).outlineStyle !== 'none') {
+        must(3, at, 'the mark of the focus', contrast(at, getComputedStyle(at).outlineColor, ground(at.parentElement)))
+    }
+    return { body: light(base.slice(0, 3)), faint, texts }
+}
+
+/** Fails if anything is faint on the page as it is, in the light or in the dark. */
+async function legible(tab, where) {
+    const seen = []
+    for (const colorScheme of ['light', 'dark']) {
+        await tab.emulateMedia({ colorScheme })
+        const { body, faint, texts } = await tab.evaluate(contrasts)
+        assert.deepEqual(faint, [], `${where} is readable, ${colorScheme}`)
+        assert.ok(texts >= 3, `${where} has texts`)
+        seen.push(body)
+    }
+    assert.ok(seen[0] > 0.7 && seen[1] < 0.1, `light and dark are told apart: ${seen}`)
+}
+
+async function dark() {
+    await onPage(async (tab) => {
+        await says(tab, 'verdict', 'All is well')
+        await legible(tab, 'a skep that is well')
+        await inhabit()
+        await everywhere(tab, (where) => legible(tab, where))
+    }, { options: { reducedMotion: 'reduce' }, trouble: (line) => !unanswered(line) })
 }
 
 async function token() {
@@ -416,8 +778,16 @@ async function token() {
         await says(tab, 'verdict', 'A token is needed')
         await tab.keyboard.press('Escape')
         await tab.keyboard.press('Escape')
-        assert.ok(await tab.evaluate(() => document.getElementById('login').open), 'there is nothing to see without')
+        // A browser closes it at the second time whatever the page says: it comes back.
+        await becomes(tab, 'the question again, as there is nothing to see without', () => document.getElementById('login').open)
         await tab.fill('#login-token', 'not the token')
+        await tab.keyboard.press('Enter')
+        await says(tab, 'login-problem', 'That is not the token.')
+        await legible(tab, 'the question for a token')
+        await named(tab, 'the question for a token')
+        // Nor is one that no request could carry; it can be given anew.
+        await tab.evaluate(() => { document.getElementById('login-problem').textContent = '' })
+        await tab.fill('#login-token', 'copied – with a dash')
         await tab.keyboard.press('Enter')
         await says(tab, 'login-problem', 'That is not the token.')
         await tab.fill('#login-token', given('SKEP_TOKEN'))
@@ -459,7 +829,7 @@ async function lost() {
     const folder = await mkdtemp(join(tmpdir(), 'skep-dashboard-'))
     let skep = await start(folder, '127.0.0.1:0')
     // Each try that finds nobody is noted by the browser.
-    const trouble = (line) => !line.includes('Failed to load resource')
+    const trouble = (line) => !unanswered(line)
     try {
         await onPage(async (tab) => {
             await says(tab, 'verdict', 'All is well')
@@ -476,57 +846,125 @@ async function lost() {
     }
 }
 
-async function spoken() {
-    const serving = await worker(id('worker'))
-    await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
-    serve(serving)
-    await onPage(async (tab) => {
-        await row(tab, 'services', 'myapp.str')
-        const wrong = await tab.evaluate((views) => {
-            const wrong = []
-            const must = (holds, what) => { if (!holds) wrong.push(what) }
-            must(document.documentElement.lang === 'en', 'the language')
-            for (const landmark of ['header', 'nav[aria-label]', 'main']) must(document.querySelectorAll(landmark).length === 1, landmark)
-            for (const view of views) must(document.querySelectorAll(`#${view} h1`).length === 1, `a heading of ${view}`)
-            for (const table of document.querySelectorAll('table')) {
-                must(table.caption?.textContent, 'a caption')
-                for (const head of table.tHead.rows[0].cells) must(head.scope === 'col' && head.textContent.trim(), `a heading of ${table.caption.textContent}`)
-                for (const row of table.tBodies[0].rows) must(row.cells[0].scope === 'row', 'the name of a row')
-            }
-            for (const field of document.querySelectorAll('input, select, textarea')) must(field.labels.length === 1, `a label of ${field.id}`)
-            for (const button of document.querySelectorAll('button:not(dialog button)')) must((button.ariaLabel ?? button.textContent).trim(), 'the name of a button')
-            for (const chart of document.querySelectorAll('svg.plot')) {
-                must(chart.ariaLabel && chart.closest('figure').querySelector('.summary').textContent, 'words for a chart')
-            }
-            for (const list of document.querySelectorAll('dialog')) must(document.getElementById(list.getAttribute('aria-labelledby')), 'the name of a dialog')
-            const ids = [...document.querySelectorAll('[id]')].map((node) => node.id)
-            must(new Set(ids).size === ids.length, 'ids are of one element each')
-            return wrong
-        }, VIEWS)
-        assert.deepEqual(wrong, [])
-        // While nothing happens, nothing is said: three rounds of asking, and
-        // the live regions are not touched.
-        const touched = await tab.evaluate(() => new Promise((resolve) => {
-            let touched = 0
-            const watch = new MutationObserver((changes) => { touched += changes.length })
-            for (const live of document.querySelectorAll('[role=status], [role=alert], [aria-live]')) {
-                watch.observe(live, { childList: true, characterData: true, subtree: true })
-            }
-            const since = document.getElementById('since')
-            let rounds = 0
-            new MutationObserver(() => {
-                rounds += 1
-                if (rounds === 3) resolve(touched)
-            }).observe(since, { childList: true, characterData: true, subtree: true })
-        }))
-        assert.equal(touched, 0)
+/** What has to have a name to be of use to somebody who can't see it. */
+const NAMED = ['button', 'link', 'textbox', 'searchbox', 'combobox', 'spinbutton', 'slider', 'option', 'dialog', 'table', 'columnheader', 'rowheader', 'heading', 'navigation', 'region']
+
+/** What Chromium tells a screen reader of the page as it is: fails if something of use has no name. */
+async function named(tab, where) {
+    const session = await tab.context().newCDPSession(tab)
+    const { nodes } = await session.send('Accessibility.getFullAXTree')
+    await session.detach()
+    const heard = nodes.filter((node) => !node.ignored).map((node) => ({
+        role: node.role?.value, name: node.name?.value ?? '', description: node.description?.value ?? '', value: String(node.value?.value ?? ''),
+    }))
+    assert.deepEqual(heard.filter(({ role, name }) => NAMED.includes(role) && name.trim() === ''), [], `all has a name in ${where}`)
+    return heard
+}
+
+/** What the markup has to have for `named` to hold with any screen reader. */
+function marked(views) {
+    const wrong = []
+    const must = (holds, what) => { if (!holds) wrong.push(what) }
+    must(document.documentElement.lang === 'en', 'the language')
+    for (const landmark of ['header', 'nav[aria-label]', 'main']) must(document.querySelectorAll(landmark).length === 1, landmark)
+    for (const view of views) must(document.querySelectorAll(`#${view} h1`).length === 1, `a heading of ${view}`)
+    must(document.querySelectorAll('nav a[aria-current=page]').length === 1, 'which view it is')
+    for (const table of document.querySelectorAll('table')) {
+        must(table.caption?.textContent, 'a caption')
+        for (const head of table.tHead.rows[0].cells) must(head.scope === 'col' && head.textContent.trim(), `a heading of ${table.caption.textContent}`)
+        for (const row of table.tBodies[0].rows) must(row.cells[0].scope === 'row', 'the name of a row')
+    }
+    for (const field of document.querySelectorAll('input, select, textarea')) must(field.labels.length === 1, `a label of ${field.id}`)
+    for (const button of document.querySelectorAll('main button')) must(button.hidden || (button.ariaLabel ?? button.textContent).trim(), 'the name of a button')
+    // Of many buttons with one word, each says whose it is.
+    const names = [...document.querySelectorAll('.action button')].filter((button) => button.checkVisibility()).map((button) => button.ariaLabel)
+    must(new Set(names).size === names.length, 'names of buttons that are told apart')
+    for (const chart of document.querySelectorAll('svg.plot')) {
+        must(chart.ariaLabel && chart.closest('figure').querySelector('.summary').textContent, 'words for a chart')
+    }
+    for (const list of document.querySelectorAll('dialog')) must(document.getElementById(list.getAttribute('aria-labelledby')), 'the name of a dialog')
+    const ids = [...document.querySelectorAll('[id]')].map((node) => node.id)
+    must(new Set(ids).size === ids.length, 'ids are of one element each')
+    return wrong
+}
+
+/** How often live regions are touched in `rounds` of asking, in which nothing becomes worth a look or ceases to be. */
+async function chatter(tab, rounds) {
+    for (;;) {
+        const { touched, news } = await inTime('rounds of asking', tab.evaluate(watch, rounds))
+        if (!news) return touched
+    }
+}
+
+function watch(wanted) {
+    return new Promise((resolve) => {
+        const problems = () => document.querySelectorAll('#problems li').length
+        const before = problems()
+        let news = false
+        let touched = 0
+        let rounds = 0
+        const live = new MutationObserver((changes) => { touched += changes.length })
+        for (const region of document.querySelectorAll('[role=status], [role=alert], [aria-live]')) {
+            live.observe(region, { childList: true, characterData: true, subtree: true })
+        }
+        const clock = new MutationObserver(() => {
+            news ||= problems() !== before
+            rounds += 1
+            if (rounds < wanted) return
+            live.disconnect()
+            clock.disconnect()
+            resolve({ touched, news })
+        })
+        clock.observe(document.getElementById('since'), { childList: true, characterData: true, subtree: true })
     })
+}
+
+async function spoken() {
+    await inhabit()
+    await onPage(async (tab) => {
+        await everywhere(tab, async (where) => {
+            assert.deepEqual(await tab.evaluate(marked, VIEWS), [], where)
+            const heard = await named(tab, where)
+            const of = (role) => heard.filter((node) => node.role === role)
+            const text = of('StaticText').map(({ name }) => name)
+            // While nothing happens, nothing is said.
+            if (VIEWS.includes(where)) assert.equal(await chatter(tab, where === 'overview' ? 3 : 2), 0, `nothing is said in ${where}`)
+            if (where === 'overview') {
+                assert.ok(await tab.evaluate(() => [...document.querySelectorAll('.health [role=status]')].every((node) => node.checkVisibility())),
+                    'what is going to be said has its place before')
+                assert.deepEqual(of('slider').map(({ name }) => name.split(',')[0]), ['Calls a second', 'Latency', 'Waiting in work queues'])
+                // A chart is its name, its value and its words, not the numbers at its edge.
+                assert.ok(!text.some((words) => /^−\d min$/.test(words)), 'what is drawn is not read')
+                assert.equal(text.filter((words) => /between .* and .*\.$/i.test(words)).length, 3, 'words for each chart')
+                assert.equal(of('table').length, 4)
+            }
+            if (where === 'clients') {
+                for (const name of ['Details of', 'Unbind', 'Kick']) assert.ok(of('button').some((button) => button.name === `${name} ${id('phone')}`), name)
+            }
+            if (where === 'details') assert.deepEqual(of('dialog').map(({ name }) => name), ['Client'])
+            if (where === 'the question') {
+                const [{ name, description }] = of('dialog')
+                assert.equal(name, 'Kick this client?')
+                assert.match(description, new RegExp(`${id('phone')} on frontend-1.*disconnected`), 'who it is about is said')
+                assert.deepEqual(of('button').map((button) => button.name), ['Cancel', 'Kick'], 'nothing else is within reach')
+            }
+            if (where === 'parameters that are none') {
+                const field = of('textbox').find((field) => field.name.startsWith('Parameters'))
+                assert.match(field.description, /This is not JSON/)
+                assert.ok(of('alert').length > 0, 'an error is an alert')
+            }
+        })
+    }, { trouble: (line) => !unanswered(line) })
 }
 
 async function calls() {
     const serving = await worker(id('worker'))
     await subscribe(serving, '$share/BKPR/req/backend/myapp/str')
-    serve(serving, () => ({ upper: 'HELLO' }))
+    let served = 0
+    serve(serving, () => {
+        served += 1
+        return { upper: 'HELLO' }
+    })
     await onPage(async (tab) => {
         await tab.fill('#call-method', 'myapp.str.uc')
         await tab.fill('#call-params', '{"string": ')
@@ -535,14 +973,49 @@ async function calls() {
         await tab.fill('#call-params', '7')
         await tab.click('#call-send')
         await says(tab, 'call-problem', 'Parameters are a JSON object or list.')
+        assert.equal(await tab.getAttribute('#call-params', 'aria-invalid'), 'true')
         await tab.fill('#call-params', '{"string": "hello"}')
         await tab.click('#call-send')
         await says(tab, 'call-outcome', 'Answered in')
         assert.deepEqual(JSON.parse(await tab.textContent('#call-answer')), { upper: 'HELLO' })
+        assert.equal(await tab.getAttribute('#call-params', 'aria-invalid'), null)
+        assert.equal(await tab.evaluate(() => document.activeElement.id), 'call-send', 'the focus stays on the button')
+        // While an answer is awaited, there is no second call.
+        await tab.evaluate(() => {
+            for (let n = 0; n < 3; n += 1) document.getElementById('call').requestSubmit()
+        })
+        await says(tab, 'call-outcome', 'Answered in')
+        assert.equal(served, 2)
         await tab.fill('#call-method', 'myapp.gone.do')
         await tab.click('#call-send')
         await says(tab, 'call-outcome', 'Error -31601')
     }, { view: 'console' })
+}
+
+async function addresses() {
+    for (const view of ['toString', 'constructor', '%00', 'nowhere']) {
+        await onPage(async (tab) => {
+            await says(tab, 'verdict', 'All is well')
+            assert.ok(await tab.isVisible('#overview-title'), view)
+        }, { view })
+    }
+}
+
+async function clock() {
+    await onPage(async (tab) => {
+        const known = await tab.evaluate(async () => {
+            const { History } = await import('/history.js')
+            const history = new History()
+            const at = (...times) => times.map((at_ms) => ({ at_ms, calls: 1 }))
+            const known = []
+            for (const samples of [at(9_000, 10_000), at(9_000, 10_000, 11_000), at(11_000, 4_000), at(11_000, 4_000, 5_000), at(4_000, 5_000, 6_000), at(1_000)]) {
+                history.add(samples)
+                known.push(history.samples.map((sample) => sample.at_ms / 1_000).join(' '))
+            }
+            return known
+        })
+        assert.deepEqual(known, ['9 10', '9 10 11', '4', '4 5', '4 5 6', '1'])
+    })
 }
 
 async function denials() {
@@ -561,4 +1034,4 @@ async function denials() {
     }, { view: 'events' })
 }
 
-await run({ figures, metrics, behind, kicks, keyboard, unbinds, hostile, phone, dark, token, lost, spoken, calls, denials })
+await run({ figures, metrics, behind, kicks, keyboard, unbinds, unbindsaclient, pages, hostile, phone, dark, token, lost, spoken, calls, addresses, clock, denials })
