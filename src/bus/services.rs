@@ -18,7 +18,7 @@ const MAX_SERVICES: usize = 100;
 /// Longest name of a service that is told apart, in bytes.
 const MAX_NAME: usize = 128;
 
-/// The name of those counted together; no service has it, for want of a dot.
+/// The name of those counted together; who else has it is one of them.
 const OTHER: &str = "other";
 
 /// What is counted of one service. Each is one relaxed addition a message.
@@ -75,8 +75,10 @@ impl Services {
         if services.len() >= MAX_SERVICES {
             services.retain(|_, service| !is_forgotten(service));
         }
-        // Names go into labels of metrics.
-        if services.len() >= MAX_SERVICES || rest.len() > MAX_NAME {
+        // Names go into labels of metrics, where no two may be the same: a dot
+        // within a level would be taken for a slash.
+        let is_unique = rest != OTHER && !rest.contains('.');
+        if services.len() >= MAX_SERVICES || rest.len() > MAX_NAME || !is_unique {
             return Some(Arc::clone(&self.other));
         }
         let service = Arc::new(ServiceStats::new(&rest.replace('/', ".")));
@@ -131,6 +133,9 @@ mod tests {
         assert!(services.of_queue("log/#").is_none());
 
         let services = Services::new("backend");
+        for same in ["req/backend/other", "req/backend/app.s1"] {
+            assert_eq!(&*services.of_queue(same).expect("it serves requests").name, OTHER);
+        }
         (0..MAX_SERVICES).for_each(|n| drop(services.of_queue(&filter(n))));
         assert_eq!(services.list().len(), 0);
         let late = services.of_queue("req/backend/app/#").expect("it serves requests");
