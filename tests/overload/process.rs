@@ -8,6 +8,14 @@ use std::thread::JoinHandle;
 
 use super::support::{Client, Login, id};
 
+/// Where it is to listen: none of its usual ports, which others may have.
+const LISTENERS: [&str; 4] = [
+    "backend.backend-1.listeners.tcp",
+    "frontend.frontend-1.listeners.tcp",
+    "frontend.frontend-1.listeners.ws",
+    "admin",
+];
+
 pub struct Process {
     child: Child,
     pub backend: SocketAddr,
@@ -27,10 +35,14 @@ impl Process {
         let data = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(program());
         command.args(["--data", "data", "--log", "info", "--log-format", "human"]).current_dir(data.path());
-        for listener in ["backend.backend-1.listeners.tcp", "frontend.frontend-1.listeners.tcp"] {
+        // Those are the test's own; what begins so is a setting to the program.
+        let own = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SKEP_"));
+        for (name, _) in own {
+            command.env_remove(name);
+        }
+        for listener in LISTENERS {
             command.args(["--set", &format!("{listener}.listen=127.0.0.1:0")]);
         }
-        command.args(["--set", "frontend.frontend-1.listeners.ws.listen=127.0.0.1:0"]);
         for setting in frontend {
             command.args(["--set", &format!("frontend.frontend-1.{setting}")]);
         }
