@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
+use super::support::metrics::{Metrics, Series};
 use super::support::{Client, Login, id};
 
 /// Where it is to listen: none of its usual ports, which others may have.
@@ -16,11 +17,26 @@ const LISTENERS: [&str; 4] = [
     "admin",
 ];
 
+/// What it holds for clients, by its own account.
+const GAUGES: [&str; 10] = [
+    "skep_memory_used_bytes",
+    "skep_connections",
+    "skep_sessions",
+    "skep_sessions_away",
+    "skep_sessions_away_bytes",
+    "skep_topic_filters",
+    "skep_queues",
+    "skep_queue_waiting_messages",
+    "skep_queue_waiting_bytes",
+    "skep_queue_held_messages",
+];
+
 pub struct Process {
     child: Child,
     pub backend: SocketAddr,
     pub frontend: SocketAddr,
     pub web: SocketAddr,
+    admin: SocketAddr,
     log: Option<JoinHandle<String>>,
     _data: tempfile::TempDir,
 }
@@ -55,7 +71,7 @@ impl Process {
             log
         });
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let mut listeners = [None; 3];
+        let mut listeners = [None; 4];
         while listeners.iter().any(Option::is_none) {
             let line = lines.next().expect("it says where it listens").expect("a line of text");
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -63,14 +79,17 @@ impl Process {
                 ["backend", ..] => 0,
                 ["frontend", _, "tcp", ..] => 1,
                 ["frontend", _, "ws", ..] => 2,
+                ["admin", ..] => 3,
                 _ => continue,
             };
             let address = words.iter().find_map(|word| word.split("//").nth(1)).expect("its address");
-            listeners[at] = address.trim_end_matches("/mqtt").parse().ok();
+            listeners[at] = address.trim_end_matches("/mqtt").trim_end_matches('/').parse().ok();
         }
-        let [Some(backend), Some(frontend), Some(web)] = listeners else { panic!("addresses: {listeners:?}") };
+        let [Some(backend), Some(frontend), Some(web), Some(admin)] = listeners else {
+            panic!("addresses: {listeners:?}")
+        };
         // Nobody reads the rest of its output, which is short.
-        Process { child, backend, frontend, web, log: Some(log), _data: data }
+        Process { child, backend, frontend, web, admin, log: Some(log), _data: data }
     }
 
     fn about(&self, what: &str) -> String {
@@ -88,6 +107,13 @@ impl Process {
     /// Open files, connections among them.
     pub fn files(&self) -> usize {
         std::fs::read_dir(self.about("fd")).expect("its open files").count()
+    }
+
+    /// What it says of itself that goes down again when there is less to do, of
+    /// each bus.
+    pub fn gauges(&self) -> Vec<Series> {
+        let metrics = Metrics::at(self.admin);
+        GAUGES.iter().flat_map(|name| metrics.all(name, &[])).cloned().collect()
     }
 
     pub fn login(&self, name: &str) -> Login {
