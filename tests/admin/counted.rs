@@ -4,10 +4,11 @@
 use skep::bus::Engine;
 use skep::config::Config;
 
+use crate::binder;
 use crate::http::admin;
 use crate::support::client::PUBACK;
 use crate::support::metrics::{Metrics, wait_until_counted};
-use crate::support::rpc::{answer, json_of, notification, request, service};
+use crate::support::rpc::{answer, binding, json_of, notification, request, router_call, service};
 use crate::support::{Client, Instance, Login, Message, id, wait_until};
 
 const BACKEND: &str = "bus=\"backend-1\"";
@@ -71,6 +72,60 @@ fn messages_that_did_not_reach_somebody_by_reason() {
         ("slow_client", 7.0),
     ];
     wait_until_counted(&skep, &[BACKEND], "skep_messages_dropped_total", "reason", &expected);
+    assert_eq!(bus.stats().slow_disconnects.get(), 0);
+    let mut patient = Client::connect(skep.backend(), Login::new("patient"));
+    patient.subscribe("more", 1);
+    while bus.stats().slow_disconnects.get() == 0 {
+        publish("more", 1, &|_| Message::new("more", vec![b'x'; 100_000]));
+    }
+    let value = |name: &str| Metrics::of(&skep).value(name, &[BACKEND]);
+    assert_eq!([value("skep_slow_disconnects_total"), value("skep_memory_disconnects_total")], [1.0, 0.0]);
+}
+
+#[test]
+fn connections_clients_messages_and_bytes() {
+    let skep = Instance::start();
+    let value = |name: &str| Metrics::of(&skep).value(name, &[BACKEND]);
+    for _ in 0..2 {
+        Client::open(skep.backend()).close_writing();
+    }
+    let wrong = Login::new("wrong").user("backend", "wrong");
+    assert_ne!(Client::attempt(skep.backend(), &wrong).connack[1], 0);
+    let mut readers: Vec<_> = (0..3).map(|n| skep.worker(&format!("reader{n}"))).collect();
+    let mut sender = skep.worker("sender");
+    for reader in &mut readers {
+        reader.subscribe("log/#", 0);
+    }
+    for _ in 0..5 {
+        sender.publish_acked(Message::new("log/x", vec![b'x'; 10_000]));
+        readers.iter_mut().for_each(|reader| assert_eq!(reader.message().topic, "log/x"));
+    }
+    wait_until("those without a word have gone", || value("skep_connections") == 4.0);
+    assert_eq!(value("skep_connections_accepted_total"), 7.0);
+    // A CONNECT that never came is one that failed.
+    assert_eq!(value("skep_connections_refused_total"), 3.0);
+    assert_eq!(value("skep_clients_accepted_total"), 4.0);
+    assert_eq!([value("skep_messages_received_total"), value("skep_messages_sent_total")], [5.0, 15.0]);
+    let [received, sent] = ["skep_received_bytes_total", "skep_sent_bytes_total"].map(value);
+    assert!((50_000.0..60_000.0).contains(&received), "{received}");
+    assert!((150_000.0..160_000.0).contains(&sent), "{sent}");
+}
+
+#[test]
+fn binds_and_sessions_that_were_forgotten() {
+    let skep = Instance::start_with(|config| config.bindings.session_timeout_s = 1);
+    let mut worker = binder(&skep);
+    worker.subscribe("priv/binder", 0);
+    for name in ["one", "two", "three"] {
+        let params = binding(&id(name), Some("frontend.somebody"), "");
+        assert_eq!(router_call(&mut worker, "binder", "bind", params)["result"], 1);
+    }
+    let value = |name: &str| Metrics::of(&skep).value(name, &[]);
+    wait_until("all of them are forgotten", || value("skep_bindings") == 0.0);
+    let counted = ["changes", "expired", "write_errors"].map(|what| value(&format!("skep_bindings_{what}_total")));
+    assert_eq!(counted[1..], [3.0, 0.0]);
+    assert!(counted[0] >= 3.0);
+    assert!(value("skep_bindings_flush_seconds_count") >= 1.0);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::http::{admin, items};
 use crate::make_calls;
+use crate::support::metrics::wait_until_counted;
 use crate::support::rpc::{answer, request, service};
 use crate::support::{Instance, id, wait_until};
 
@@ -114,7 +115,13 @@ fn a_dead_workers_request_is_a_redelivery_and_a_given_up_one_an_error() {
         (&json!(1), &json!(1), &json!(1)),
         "{service}"
     );
-    assert_eq!(admin.value("skep_messages_dropped_total", &["backend-1", "set_aside"]), 1.0);
+    let of = ["bus=\"backend-1\""];
+    let dropped = "skep_messages_dropped_total";
+    wait_until_counted(&skep, &of, dropped, "reason", &[("set_aside", 1.0)]);
+    // Taken back twice, given to another once.
+    assert_eq!(admin.value("skep_redeliveries_total", &of), 2.0);
+    assert_eq!(admin.value("skep_service_redeliveries_total", &of), 1.0);
+    assert_eq!(admin.value("skep_service_errors_total", &of), 1.0);
 }
 
 #[test]
