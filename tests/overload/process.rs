@@ -116,6 +116,11 @@ impl Process {
         GAUGES.iter().flat_map(|name| metrics.all(name, &[])).cloned().collect()
     }
 
+    /// What it has counted on its frontend.
+    pub fn counted(&self, name: &str) -> f64 {
+        Metrics::at(self.admin).value(name, &["bus=\"frontend-1\""])
+    }
+
     pub fn login(&self, name: &str) -> Login {
         Login::new(&id(name)).user("frontend", "abc123")
     }
