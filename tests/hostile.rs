@@ -3,6 +3,7 @@
 mod support;
 
 use support::client::{field, packet};
+use support::metrics::wait_until_counted;
 use support::{Client, Instance, Login, Message, id};
 
 /// A quarter of what these clients would have skep keep.
@@ -138,6 +139,8 @@ fn past_the_sessions_that_are_kept_away_the_one_that_would_end_first_goes() {
     }
     // The last one had the least time left.
     support::wait_until("one is too many", || frontend.stats().ended_away.get() == 1 && frontend.sessions_away() == 2);
+    let counted = [("sessions_away", 1.0)];
+    wait_until_counted(&skep, &["bus=\"frontend-1\""], "skep_limits_reached_total", "limit", &counted);
     let present = |n| Client::connect(skep.frontend(), login(n).resume()).session_present();
     assert_eq!([present(0), present(1), present(2)], [true, true, false]);
 }

@@ -11,9 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use skep::bus::{self, Bus, Stats};
+use skep::bus::{self, Bus};
 use skep::{Kind, bus::Transport};
 use support::client::{PUBACK, field, packet, varint};
+use support::metrics::{Metrics, wait_until_counted};
 use support::rpc::{answer, json_of, request, service};
 use support::{Client, Instance, Login, Message, PATIENCE, id, wait_until};
 
@@ -39,8 +40,45 @@ fn login(name: &str) -> Login {
     Login::new(&id(name)).user("frontend", "abc123")
 }
 
-fn counted(what: &str, bus: &Bus, counter: impl Fn(&Stats) -> u64, at_least: u64) {
-    wait_until(what, || counter(bus.stats()) >= at_least);
+const FRONTEND: &str = "bus=\"frontend-1\"";
+const BACKEND: &str = "bus=\"backend-1\"";
+
+/// Waits until `/metrics` says that these limits of a bus were reached, each so
+/// many times, and no others.
+#[track_caller]
+fn reached(skep: &Instance, bus: &str, limits: &[(&str, u64)]) {
+    counted(skep, bus, "skep_limits_reached_total", "limit", limits);
+}
+
+/// Waits until `/metrics` says that this one limit of a bus was reached, however
+/// often: what the system itself would retain may come to it, too.
+#[track_caller]
+fn reached_at_all(skep: &Instance, bus: &str, limit: &str) {
+    let label = format!("limit=\"{limit}\"");
+    wait_until(&format!("{limit} is counted, and nothing else"), || {
+        let metrics = Metrics::of(skep);
+        let is_it = |labels: &str| labels.split(',').any(|own| own == label);
+        let series = metrics.all("skep_limits_reached_total", &[bus]);
+        series.iter().all(|series| (series.value > 0.0) == is_it(&series.labels))
+    });
+}
+
+/// As [`reached`], of messages that were dropped.
+#[track_caller]
+fn dropped(skep: &Instance, bus: &str, reasons: &[(&str, u64)]) {
+    counted(skep, bus, "skep_messages_dropped_total", "reason", reasons);
+}
+
+#[track_caller]
+fn counted(skep: &Instance, bus: &str, family: &str, label: &str, expected: &[(&str, u64)]) {
+    let expected: Vec<_> = expected.iter().map(|(value, count)| (*value, *count as f64)).collect();
+    wait_until_counted(skep, &[bus], family, label, &expected);
+}
+
+/// The one value of a metric on a bus.
+#[track_caller]
+fn value(skep: &Instance, bus: &str, name: &str) -> f64 {
+    Metrics::of(skep).value(name, &[bus])
 }
 
 #[test]
@@ -48,7 +86,7 @@ fn one_address_has_so_many_connections() {
     let skep = frontend_with(|bus| bus.connections.max_per_address = Some(3));
     let three: Vec<_> = (0..3).map(|n| Client::connect(skep.frontend(), login(&format!("n{n}")))).collect();
     Client::open(skep.frontend()).closed();
-    counted("it is counted", frontend(&skep), |stats| stats.refused_address.get(), 1);
+    reached(&skep, FRONTEND, &[("connections_per_address", 1)]);
     // On the other bus it has as many again, and none there is left waiting.
     skep.worker("worker").assert_no_message();
     three.into_iter().for_each(Client::kill);
@@ -63,7 +101,7 @@ fn one_user_has_so_many_clients_and_can_still_take_its_own_over() {
     let second = Client::connect(skep.frontend(), login("two"));
     let third = Client::attempt(skep.frontend(), &login("three"));
     assert_eq!(third.connack[1], QUOTA_EXCEEDED);
-    assert_eq!(frontend(&skep).stats().refused_user.get(), 1);
+    reached(&skep, FRONTEND, &[("connections_per_user", 1)]);
     let router = Client::connect(skep.frontend(), Login::new("another").user("router", "ghi789"));
     // A client that comes back before its old connection is noticed to be dead.
     let again = Client::connect(skep.frontend(), login("one"));
@@ -79,7 +117,7 @@ fn a_connection_too_many_is_counted() {
     let skep = frontend_with(|bus| bus.connections.max_connections = 1);
     let _one = Client::connect(skep.frontend(), login("one"));
     Client::open(skep.frontend()).closed();
-    counted("it is counted", frontend(&skep), |stats| stats.refused_connections.get(), 1);
+    reached(&skep, FRONTEND, &[("connections", 1)]);
 }
 
 #[test]
@@ -95,7 +133,7 @@ fn who_takes_too_long_over_connect_or_the_websocket_handshake_is_given_up() {
     for client in [&mut silent, &mut halfway, &mut shy, &mut slow] {
         client.closed();
     }
-    counted("all of them are counted", frontend(&skep), |stats| stats.connect_timeouts.get(), 4);
+    reached(&skep, FRONTEND, &[("connect_time", 4)]);
     wait_until("and gone", || frontend(&skep).connections() == 0 && frontend(&skep).memory_used() < 4096);
 }
 
@@ -108,14 +146,14 @@ fn a_connect_has_a_limit_of_its_own_that_its_header_is_enough_to_pass() {
     let connack = client.expect(support::client::CONNACK);
     assert_eq!(connack.body[1], 0x95);
     client.closed();
-    counted("it is counted", frontend(&skep), |stats| stats.packets_too_large.get(), 1);
+    reached(&skep, FRONTEND, &[("packet_size", 1)]);
     // Packets of a client that has logged in can be as large as ever.
     let mut client = Client::connect(skep.frontend(), login("in"));
     assert_eq!(client.publish_acked(Message::new("req/x", vec![b'x'; 100_000])), 0x10);
     client.send(&[0x30]);
     client.send(&varint(300_000));
     assert_eq!(client.disconnected(), 0x95);
-    counted("so is that", frontend(&skep), |stats| stats.packets_too_large.get(), 2);
+    reached(&skep, FRONTEND, &[("packet_size", 2)]);
 }
 
 #[test]
@@ -124,7 +162,7 @@ fn subscriptions_that_are_refused_are_counted() {
     let mut client = Client::connect(skep.frontend(), login("one"));
     assert_eq!(client.subscribe("msg/a", 0), 0);
     assert_eq!(client.subscribe("msg/b", 0), QUOTA_EXCEEDED);
-    assert_eq!(frontend(&skep).stats().refused_subscribe.get(), 1);
+    reached(&skep, FRONTEND, &[("subscriptions", 1)]);
 }
 
 #[test]
@@ -135,6 +173,7 @@ fn more_messages_a_second_than_allowed_end_the_connection() {
     {
     }
     assert_eq!(client.disconnected(), 0x96);
+    reached(&skep, FRONTEND, &[("publish_rate", 1)]);
 }
 
 #[test]
@@ -152,8 +191,8 @@ fn more_bytes_a_second_than_allowed_are_read_more_slowly() {
         client.expect(PUBACK);
     }
     assert!(began.elapsed() > Duration::from_millis(1_800), "{:?}", began.elapsed());
-    assert!(frontend(&skep).stats().throttled.get() > 0);
     client.assert_no_message();
+    reached_at_all(&skep, FRONTEND, "byte_rate");
 }
 
 #[test]
@@ -165,7 +204,7 @@ fn a_queue_takes_so_many_bytes() {
     let mut send = || sender.publish_acked(Message::new("req/backend/a", vec![b'x'; 20_000]));
     // One in hand, three waiting: the third began below the limit.
     assert_eq!([send(), send(), send(), send(), send()], [0, 0, 0, 0, QUOTA_EXCEEDED]);
-    assert_eq!(backend(&skep).stats().queue_full.get(), 1);
+    dropped(&skep, BACKEND, &[("queue_full", 1)]);
 }
 
 /// A bus that holds all it may refuses what would have to wait, and goes on
@@ -195,9 +234,9 @@ fn past_the_memory_of_a_bus_new_work_is_refused_and_what_is_served_goes_on() {
         }
     }
     assert!((LIMIT - 200..LIMIT + 200).contains(&backend(&skep).memory_used()));
-    assert_eq!(backend(&skep).stats().queue_full.get(), 0);
-    let refused = backend(&skep).stats().memory_full.get();
-    assert!(refused > 0);
+    // Not those queues are full: the bus is.
+    dropped(&skep, BACKEND, &[]);
+    reached_at_all(&skep, BACKEND, "memory");
     // Callers hear of it at once.
     let caller = id("caller");
     let mut user = skep.user(&caller);
@@ -261,6 +300,7 @@ fn past_the_memory_of_a_bus_the_clients_that_hold_the_most_are_ended() {
         })
         .collect();
     wait_until("some of them are ended", || stats().memory_disconnects.get() > before);
+    assert!(value(&skep, FRONTEND, "skep_memory_disconnects_total") > before as f64);
     wait_until("there is room again", || frontend(&skep).memory_used() < 1024 * 1024);
     let caller = id("caller");
     let mut user = skep.user(&caller);
@@ -282,7 +322,7 @@ fn wills_and_filters_count_as_memory_and_are_given_back() {
     assert_eq!(third.subscribe(&format!("msg/{}", "x".repeat(40_000)), 0), 0);
     assert_eq!(third.subscribe("msg/x", 0), QUOTA_EXCEEDED);
     assert_eq!(Client::attempt(skep.frontend(), &with_will("more")).connack[1], QUOTA_EXCEEDED);
-    assert_eq!(frontend(&skep).stats().memory_full.get(), 2);
+    reached(&skep, FRONTEND, &[("memory", 2), ("subscriptions", 1)]);
     clients.into_iter().for_each(Client::disconnect);
     third.kill();
     wait_until("all of it is given back", || frontend(&skep).memory_used() == system_messages(&skep));
@@ -321,11 +361,72 @@ fn end_users_leave_no_retained_messages() {
     assert_eq!(router.message().text(), "x");
     router.subscribe("req/#", 0);
     router.assert_no_message();
-    // A backend keeps them as ever, within limits that are counted.
+}
+
+/// On a backend, where messages of the system are retained as well.
+#[test]
+fn so_many_messages_are_retained() {
     let skep = backend_with(|bus| bus.sessions.max_retained = 0);
     let mut worker = skep.worker("worker");
     assert_eq!(worker.publish_acked(Message::new("log/x", "x").retain()), QUOTA_EXCEEDED);
-    assert!(backend(&skep).stats().retained_full.get() > 0);
+    reached_at_all(&skep, BACKEND, "retained");
+    assert_eq!(value(&skep, BACKEND, "skep_retained_messages"), 0.0);
+}
+
+#[test]
+fn so_many_bytes_are_retained() {
+    const LIMIT: usize = 100_000;
+    let skep = backend_with(|bus| bus.sessions.max_retained_bytes = LIMIT);
+    let mut worker = skep.worker("worker");
+    let mut retain = |topic: &str, bytes: usize| {
+        worker.publish_acked(Message::new(topic, vec![b'x'; bytes]).retain()) == QUOTA_EXCEEDED
+    };
+    // Those of the system fit beside the first, a second one of its size does not.
+    assert!(!retain("log/a", LIMIT / 2 + 1_000));
+    assert!(retain("log/b", LIMIT / 2));
+    reached(&skep, BACKEND, &[("retained", 1)]);
+    let bytes = value(&skep, BACKEND, "skep_retained_bytes") as usize;
+    assert!((LIMIT / 2..LIMIT).contains(&bytes), "{bytes}");
+    // What is less in its place makes room.
+    assert!(!retain("log/a", 10));
+    assert!(!retain("log/b", LIMIT / 2));
+    reached(&skep, BACKEND, &[("retained", 1)]);
+}
+
+/// The client was told how many: more break the protocol.
+#[test]
+fn a_client_sets_so_many_topic_aliases() {
+    const TOPIC_ALIAS_MAXIMUM: [u8; 3] = [0x22, 0, 2];
+    let skep = frontend_with(|bus| bus.connections.max_topic_aliases = 2);
+    let mut client = Client::connect(skep.frontend(), login("aliases"));
+    assert!(client.connack.windows(3).any(|property| property == TOPIC_ALIAS_MAXIMUM), "{:x?}", client.connack);
+    let mut publish = |alias| client.publish(Message { alias: Some(alias), ..Message::new("req/x", "x") });
+    for alias in 1..=3 {
+        publish(alias);
+    }
+    assert_eq!(client.disconnected(), 0x94);
+    wait_until("it is counted", || value(&skep, FRONTEND, "skep_protocol_errors_total") == 1.0);
+    reached(&skep, FRONTEND, &[]);
+}
+
+/// Nothing is refused for it: further topics go in full.
+#[test]
+fn skep_sets_so_many_topic_aliases() {
+    let skep = backend_with(|bus| bus.connections.max_outgoing_topic_aliases = 2);
+    let many = Login::new("reader").user("backend", "def456").property(0x22, &10u16.to_be_bytes());
+    let mut reader = Client::connect(skep.backend(), many);
+    reader.subscribe("log/#", 0);
+    let mut sender = skep.worker("sender");
+    let mut aliases = Vec::new();
+    for n in 0..8 {
+        sender.publish_acked(Message::new(&format!("log/{}", n % 4), "x"));
+        aliases.extend(reader.message().alias);
+    }
+    aliases.sort_unstable();
+    aliases.dedup();
+    assert_eq!(aliases, [1, 2]);
+    reached(&skep, BACKEND, &[]);
+    dropped(&skep, BACKEND, &[]);
 }
 
 /// `$share/{group}/req/#` would take other users' requests.
@@ -370,9 +471,36 @@ fn what_is_held_for_a_client_that_is_away_goes_when_its_time_is_over() {
     worker.publish_acked(response(b"still good".to_vec()));
     assert!(frontend(&skep).memory_used() > 500_000);
     wait_until("they are forgotten", || frontend(&skep).memory_used() < 50_000);
-    assert_eq!(frontend(&skep).stats().expired.get(), 10);
+    dropped(&skep, FRONTEND, &[("expired", 10)]);
     let mut client = Client::connect(skep.frontend(), login().resume());
     assert_eq!(client.message().text(), "still good");
+}
+
+#[test]
+fn so_many_bytes_are_held_for_a_client_that_is_away() {
+    let skep = frontend_with(|bus| bus.sessions.max_held_bytes = 50_000);
+    let name = id("away");
+    let login = || Login::new(&name).user("frontend", "abc123").expiry(3_600);
+    let mut client = Client::connect(skep.frontend(), login());
+    client.subscribe(&format!("priv/{name}"), 1);
+    client.kill();
+    wait_until("it is away", || frontend(&skep).sessions_away() == 1);
+    let mut worker = skep.worker("worker");
+    let addr = format!("priv/{name}@frontend-1");
+    // The third began below the limit.
+    for n in 0..5 {
+        let payload = format!("{n} {}", "x".repeat(20_000));
+        worker.publish_acked(Message::new("res/frontend-1-1", payload).qos(1).with("addr", &addr));
+    }
+    let held = value(&skep, FRONTEND, "skep_sessions_away_bytes");
+    assert!((60_000.0..70_000.0).contains(&held), "{held}");
+    // Its mailbox took no more, either.
+    dropped(&skep, FRONTEND, &[("client_away", 2), ("no_mailbox", 2)]);
+    let mut client = Client::connect(skep.frontend(), login().resume());
+    for n in 0..3 {
+        assert!(client.message().text().starts_with(&format!("{n} ")));
+    }
+    client.assert_no_message();
 }
 
 /// The system asks the other end of each connection whether it is there: of a

@@ -6,6 +6,8 @@
 mod counters;
 /// Writing a family.
 mod family;
+/// What the process takes of the system.
+mod process;
 
 use std::fmt;
 use std::sync::Arc;
@@ -48,39 +50,13 @@ impl fmt::Debug for Metrics {
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let state = &*self.0;
-        process(state, &mut encoder)?;
+        process::encode(state, &mut encoder)?;
         buses(state, &mut encoder)?;
         queues(state, &mut encoder)?;
         services(state, &mut encoder)?;
         router(state, &mut encoder)?;
         bindings(state, &mut encoder)
     }
-}
-
-fn process(state: &State, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let version = [("version", env!("CARGO_PKG_VERSION"))];
-    Family::gauge("skep_build_info", "Always 1; the version is a label.").one(to, &version, 1)?;
-    Family::gauge("skep_ready", "1 if /readyz says yes, else 0.").one(to, &[], state.not_ready().is_empty() as u64)?;
-    let started = state.started_ms as f64 / 1000.0;
-    Family::gauge("process_start_time_seconds", "When the process started, in seconds since 1970.").one_float(
-        to,
-        &[],
-        started,
-    )?;
-    let memory = resident_bytes().unwrap_or_default();
-    Family::gauge("process_resident_memory_bytes", "Memory of the process that is in RAM, in bytes.").one(
-        to,
-        &[],
-        memory,
-    )
-}
-
-/// Resident memory as Linux tells it.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib * 1024)
 }
 
 /// Each bus with its labels.

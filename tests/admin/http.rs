@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 
+use crate::support::metrics::Metrics;
 use crate::support::{Instance, PATIENCE};
 
 /// An answer.
@@ -89,13 +90,8 @@ impl Admin {
 
     /// The values of a metric, with their labels.
     pub fn metric(&self, name: &str) -> Vec<(String, f64)> {
-        let text = self.get("/metrics").body;
-        let values = text.lines().filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let (found, labels) = series.split_once('{').unwrap_or((series, ""));
-            (found == name).then(|| (labels.trim_end_matches('}').to_owned(), value.parse().expect("a number")))
-        });
-        values.collect()
+        let metrics = Metrics::parse(&self.get("/metrics").body);
+        metrics.all(name, &[]).into_iter().map(|series| (series.labels.clone(), series.value)).collect()
     }
 
     /// The one value that has these labels.

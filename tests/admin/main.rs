@@ -4,6 +4,7 @@
 mod support;
 
 mod act;
+mod counted;
 mod http;
 mod lists;
 mod metrics;

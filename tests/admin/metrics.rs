@@ -1,12 +1,13 @@
 //! The page of metrics and what is served are the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use skep::bus::Engine;
 
 use crate::http::admin;
 use crate::make_calls;
 use crate::support::Instance;
+use crate::support::metrics::Metrics;
 
 const PAGE: &str = include_str!("../../docs/metrics.md");
 
@@ -60,6 +61,65 @@ fn the_page_has_what_is_served_and_nothing_else() {
     for (name, expected) in &documented {
         assert_eq!(expected, &served[name], "{name}");
     }
+}
+
+/// Of a page's text, what could be a label's value: `like_this`.
+fn values(text: &str) -> BTreeSet<String> {
+    let ticked = text.split('`').skip(1).step_by(2);
+    ticked.filter(|word| word.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase())).map(String::from).collect()
+}
+
+#[test]
+fn the_page_has_every_value_of_a_label_that_has_few_and_no_other() {
+    let skep = Instance::start();
+    let _clients = make_calls(&skep, "myapp.str", 1);
+    let served = Metrics::of(&skep);
+    let served = |name: &str, label: &str| -> BTreeSet<String> {
+        let series = served.all(name, &[]);
+        let of = |labels: &str| {
+            let value = labels.split(',').find_map(|one| one.strip_prefix(label)?.strip_prefix("=\""));
+            value.expect("a value").trim_end_matches('"').to_owned()
+        };
+        series.into_iter().map(|series| of(&series.labels)).collect()
+    };
+    let (_, kinds) = PAGE.split_once("`kind` is ").expect("what kinds there are");
+    let kinds = values(kinds.lines().next().expect("a line"));
+    let mut compared = 0;
+    for row in PAGE.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`');
+        for label in cells[3].split(", ").map(|label| label.trim_matches('`')) {
+            let expected = match label {
+                "bus" | "service" | "version" | "–" => continue,
+                // Only of buses with another engine.
+                "kind" if name.starts_with("skep_hub_") => continue,
+                "kind" => kinds.clone(),
+                _ => values(cells[4]),
+            };
+            assert_eq!(expected, served(name, label), "{label} of {name}");
+            compared += usize::from(label != "kind");
+        }
+    }
+    assert!(compared >= 7, "{compared} labels are told of with their values");
+}
+
+#[test]
+fn other_pages_name_what_there_is() {
+    let pages = [
+        include_str!("../../docs/operations.md"),
+        include_str!("../../docs/reliability.md"),
+        include_str!("../../docs/guarantees.md"),
+    ];
+    let documented = documented();
+    let mut named = 0;
+    for ticked in pages.iter().flat_map(|page| page.split('`').skip(1).step_by(2)) {
+        let name = ticked.split('{').next().unwrap_or_default();
+        if ["skep_", "process_"].iter().any(|prefix| name.starts_with(prefix)) {
+            assert!(documented.contains_key(name), "{ticked}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What is shown equals what was done.
 
+use rustix::process::{Resource, getrlimit};
 use serde_json::json;
 
 use crate::http::{admin, items};
 use crate::make_calls;
+use crate::support::metrics::wait_until_counted;
 use crate::support::rpc::{answer, request, service};
 use crate::support::{Instance, id, wait_until};
 
@@ -113,7 +115,33 @@ fn a_dead_workers_request_is_a_redelivery_and_a_given_up_one_an_error() {
         (&json!(1), &json!(1), &json!(1)),
         "{service}"
     );
-    assert_eq!(admin.value("skep_messages_dropped_total", &["backend-1", "set_aside"]), 1.0);
+    let of = ["bus=\"backend-1\""];
+    let dropped = "skep_messages_dropped_total";
+    wait_until_counted(&skep, &of, dropped, "reason", &[("set_aside", 1.0)]);
+    // Taken back twice, given to another once.
+    assert_eq!(admin.value("skep_redeliveries_total", &of), 2.0);
+    assert_eq!(admin.value("skep_service_redeliveries_total", &of), 1.0);
+    assert_eq!(admin.value("skep_service_errors_total", &of), 1.0);
+}
+
+#[test]
+fn tasks_and_open_files_of_the_process_are_counted() {
+    const CLIENTS: usize = 50;
+    let skep = Instance::start();
+    let admin = admin(&skep);
+    let tasks = || admin.value("skep_tasks", &[]) as usize;
+    let before = tasks();
+    let clients: Vec<_> = (0..CLIENTS).map(|n| skep.user(&id(&format!("client{n}")))).collect();
+    assert!(tasks() >= before + CLIENTS, "{} after {before}", tasks());
+    // Both ends of each are open here, and what other tests have.
+    let files = admin.value("process_open_fds", &[]);
+    assert!(files >= 2.0 * CLIENTS as f64, "{files}");
+    let limit = getrlimit(Resource::Nofile).current.expect("a limit");
+    assert_eq!(admin.value("process_max_fds", &[]), limit as f64);
+    assert!(files < limit as f64);
+    assert!(admin.value("process_resident_memory_bytes", &[]) > 1e6);
+    drop(clients);
+    wait_until("all tasks have ended", || tasks() <= before);
 }
 
 #[test]

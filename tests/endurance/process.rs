@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use super::support::metrics::Metrics;
 use super::support::{Client, Login};
 
 pub struct Process {
     child: Child,
     buses: Buses,
+    admin: SocketAddr,
 }
 
 /// Where a skep listens, whether it is a process or within this one.
@@ -50,6 +52,7 @@ pub struct Usage {
     pub memory_kib: u64,
     pub files: usize,
     pub threads: u64,
+    pub tasks: u64,
     pub disk_kib: u64,
 }
 
@@ -107,16 +110,18 @@ impl Process {
     pub fn try_start(data: &Path, settings: &[&str]) -> Result<Process, ExitStatus> {
         let mut child = command(data, settings).spawn().expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let (mut backend, mut frontend) = (None, None);
+        let (mut backend, mut frontend, mut admin) = (None, None, None);
         for line in lines.map_while(Result::ok) {
-            let address = line.split("mqtt://").nth(1).and_then(|address| address.trim().parse().ok());
+            let address = line.split("://").nth(1).and_then(|address| address.trim_end_matches('/').parse().ok());
             match line.split_whitespace().next() {
                 Some("backend") => backend = backend.or(address),
+                // That of its WebSocket has a path.
                 Some("frontend") => frontend = frontend.or(address),
+                Some("admin") => admin = admin.or(address),
                 _ => {}
             }
-            if let (Some(backend), Some(frontend)) = (backend, frontend) {
-                return Ok(Process { child, buses: Buses { backend, frontend } });
+            if let (Some(backend), Some(frontend), Some(admin)) = (backend, frontend, admin) {
+                return Ok(Process { child, buses: Buses { backend, frontend }, admin });
             }
         }
         Err(child.wait().expect("it has ended"))
@@ -126,6 +131,11 @@ impl Process {
     pub fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it has ended");
+    }
+
+    /// Tasks of its runtime, that of the question included.
+    pub fn tasks(&self) -> u64 {
+        Metrics::at(self.admin).value("skep_tasks", &[]) as u64
     }
 
     /// `data`: its directory.
@@ -140,6 +150,7 @@ impl Process {
             memory_kib: of("VmRSS:"),
             files: fs::read_dir(proc.join("fd")).expect("its files").count(),
             threads: of("Threads:"),
+            tasks: self.tasks(),
             disk_kib: disk_kib(data),
         }
     }

@@ -9,7 +9,7 @@ use super::process::Process;
 use super::support::rpc::{answer, json_of, request, service};
 use super::support::{Client, Login, id};
 
-const CALLERS: usize = 4;
+pub const CALLERS: usize = 4;
 
 /// So many calls are needed to speak of one in a hundred.
 const LEAST: usize = 200;

@@ -113,6 +113,7 @@ fn a_flood_of_connects_does_not_keep_others_from_going_on_nor_fill_the_log() {
             }
         },
     ]);
+    assert!(stage.process.counted("skep_log_lines_left_out_total") > 0.0);
     let Stage { process, calls, _turn } = stage;
     drop(calls);
     let log = process.end();

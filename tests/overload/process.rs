@@ -6,13 +6,37 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
+use super::support::metrics::{Metrics, Series};
 use super::support::{Client, Login, id};
+
+/// Where it is to listen: none of its usual ports, which others may have.
+const LISTENERS: [&str; 4] = [
+    "backend.backend-1.listeners.tcp",
+    "frontend.frontend-1.listeners.tcp",
+    "frontend.frontend-1.listeners.ws",
+    "admin",
+];
+
+/// What it holds for clients, by its own account.
+const GAUGES: [&str; 10] = [
+    "skep_memory_used_bytes",
+    "skep_connections",
+    "skep_sessions",
+    "skep_sessions_away",
+    "skep_sessions_away_bytes",
+    "skep_topic_filters",
+    "skep_queues",
+    "skep_queue_waiting_messages",
+    "skep_queue_waiting_bytes",
+    "skep_queue_held_messages",
+];
 
 pub struct Process {
     child: Child,
     pub backend: SocketAddr,
     pub frontend: SocketAddr,
     pub web: SocketAddr,
+    admin: SocketAddr,
     log: Option<JoinHandle<String>>,
     _data: tempfile::TempDir,
 }
@@ -27,10 +51,14 @@ impl Process {
         let data = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(program());
         command.args(["--data", "data", "--log", "info", "--log-format", "human"]).current_dir(data.path());
-        for listener in ["backend.backend-1.listeners.tcp", "frontend.frontend-1.listeners.tcp"] {
+        // Those are the test's own; what begins so is a setting to the program.
+        let own = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SKEP_"));
+        for (name, _) in own {
+            command.env_remove(name);
+        }
+        for listener in LISTENERS {
             command.args(["--set", &format!("{listener}.listen=127.0.0.1:0")]);
         }
-        command.args(["--set", "frontend.frontend-1.listeners.ws.listen=127.0.0.1:0"]);
         for setting in frontend {
             command.args(["--set", &format!("frontend.frontend-1.{setting}")]);
         }
@@ -43,7 +71,7 @@ impl Process {
             log
         });
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let mut listeners = [None; 3];
+        let mut listeners = [None; 4];
         while listeners.iter().any(Option::is_none) {
             let line = lines.next().expect("it says where it listens").expect("a line of text");
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -51,14 +79,17 @@ impl Process {
                 ["backend", ..] => 0,
                 ["frontend", _, "tcp", ..] => 1,
                 ["frontend", _, "ws", ..] => 2,
+                ["admin", ..] => 3,
                 _ => continue,
             };
             let address = words.iter().find_map(|word| word.split("//").nth(1)).expect("its address");
-            listeners[at] = address.trim_end_matches("/mqtt").parse().ok();
+            listeners[at] = address.trim_end_matches("/mqtt").trim_end_matches('/').parse().ok();
         }
-        let [Some(backend), Some(frontend), Some(web)] = listeners else { panic!("addresses: {listeners:?}") };
+        let [Some(backend), Some(frontend), Some(web), Some(admin)] = listeners else {
+            panic!("addresses: {listeners:?}")
+        };
         // Nobody reads the rest of its output, which is short.
-        Process { child, backend, frontend, web, log: Some(log), _data: data }
+        Process { child, backend, frontend, web, admin, log: Some(log), _data: data }
     }
 
     fn about(&self, what: &str) -> String {
@@ -76,6 +107,18 @@ impl Process {
     /// Open files, connections among them.
     pub fn files(&self) -> usize {
         std::fs::read_dir(self.about("fd")).expect("its open files").count()
+    }
+
+    /// What it says of itself that goes down again when there is less to do, of
+    /// each bus.
+    pub fn gauges(&self) -> Vec<Series> {
+        let metrics = Metrics::at(self.admin);
+        GAUGES.iter().flat_map(|name| metrics.all(name, &[])).cloned().collect()
+    }
+
+    /// What it has counted on its frontend.
+    pub fn counted(&self, name: &str) -> f64 {
+        Metrics::at(self.admin).value(name, &["bus=\"frontend-1\""])
     }
 
     pub fn login(&self, name: &str) -> Login {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub mod client;
+pub mod metrics;
 pub mod process;
 pub mod rpc;
 pub mod tls;

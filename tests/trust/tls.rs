@@ -14,6 +14,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use crate::certificates::{Authority, Signed};
+use crate::support::metrics::Metrics;
 use crate::support::tls::TlsClient;
 use crate::support::{Client, Instance, Login, id, settings, wait_until};
 
@@ -62,6 +63,8 @@ fn who_speaks_no_tls_gets_nowhere_and_the_listener_goes_on() {
     assert!(answer.first().is_none_or(|first| *first == 0x15), "{answer:?}");
     let stats = || skep.skep().frontends()[0].stats().tls_failed.get();
     wait_until("the failed handshake is counted", || stats() == 1);
+    let served = |name: &str| Metrics::of(&skep).value(name, &["bus=\"frontend-1\""]);
+    assert_eq!([served("skep_tls_failures_total"), served("skep_clients_accepted_total")], [1.0, 0.0]);
     let (_, reason) = TlsClient::connect(skep.frontend(), &any(&authority), &frontend_login("next")).expect("TLS");
     assert_eq!(reason, 0);
     skep.stop();

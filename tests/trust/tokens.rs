@@ -10,6 +10,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 use skep::bus::{Algorithm, Jwt, Tokens};
 
+use crate::support::metrics::Metrics;
 use crate::support::{Client, Instance, Login, id, wait_until};
 
 const SECRET: &[u8] = b"thirty-two bytes at least, for HS256 it is";
@@ -276,7 +277,9 @@ fn a_connection_ends_with_its_token_and_says_so() {
     let mut client = Client::connect(skep.frontend(), Login::new(&id("short")).user("x", &token));
     let mut other = Client::connect(skep.frontend(), Login::new(&id("long")).user("x", &hs256(&claims())));
     assert_eq!(client.disconnected(), 0xA0);
-    wait_until("it is counted", || skep.skep().frontends()[0].stats().tokens_expired.get() == 1);
+    let expired = |bus: &str| Metrics::of(&skep).value("skep_tokens_expired_total", &[bus]);
+    wait_until("it is counted", || expired("bus=\"frontend-1\"") == 1.0);
+    assert_eq!(expired("bus=\"backend-1\""), 0.0);
     other.assert_no_message();
     skep.stop();
 }
