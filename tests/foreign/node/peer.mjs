@@ -8,7 +8,7 @@ const PATIENCE_MS = 20_000
 /** A setting that the test gives in the environment. */
 export function given(name) {
     const value = process.env[name]
-    assert.ok(value, `${name} is not set: run these programs with \`cargo test --test foreign_clients\``)
+    assert.ok(value, `${name} is not set: these programs are run by cargo test`)
     return value
 }
 
