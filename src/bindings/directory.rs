@@ -20,14 +20,17 @@ const SPECIAL: u32 = 0o7000;
 pub fn make(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mode = fs::metadata(dir)?.permissions().mode();
-    if mode & 0o077 == 0 {
+    // What a group may do is its owner's wish, for backups say.
+    if mode & 0o007 == 0 {
         return Ok(());
     }
     let closed = match mode & SPECIAL == 0 && is_for_us_alone(dir)? {
         true => fs::set_permissions(dir, Permissions::from_mode(0o700)).is_ok(),
         false => false,
     };
-    if !closed {
+    if closed {
+        tracing::info!("the data directory {} is closed to others: mode 700, was {:o}", dir.display(), mode & 0o777);
+    } else {
         tracing::warn!(
             "others can look into the data directory {} (mode {:o}): better give skep one of its own, with mode 700",
             dir.display(),
@@ -82,6 +85,7 @@ mod tests {
     #[test]
     fn one_that_others_use_too_keeps_its_mode() {
         assert_eq!(mode_after(|dir| open_to_all(dir, 0o1777)), 0o1777);
+        assert_eq!(mode_after(|dir| open_to_all(dir, 0o750)), 0o750);
         let shared = |dir: &Path| {
             open_to_all(dir, 0o755);
             fs::write(dir.join("Cargo.toml"), "").expect("written");

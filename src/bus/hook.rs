@@ -29,6 +29,8 @@ pub enum Undeliverable {
     SetAside,
     /// Its expiry interval ran out while it waited.
     Expired,
+    /// Its work queues, or the memory of the bus, were full when they came.
+    NoRoom,
     /// Larger than any member of its work queue accepts.
     TooLarge,
 }

@@ -140,6 +140,7 @@ impl Bus {
             match why {
                 Undeliverable::Unserved => stats.dropped_nobody.add(1),
                 Undeliverable::Expired => stats.expired.add(1),
+                Undeliverable::NoRoom => stats.queue_full.add(1),
                 Undeliverable::TooLarge => stats.dropped_too_large.add(1),
                 Undeliverable::SetAside => {
                     stats.set_aside.add(1);

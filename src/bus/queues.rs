@@ -219,8 +219,12 @@ impl Queues {
             let early = self.early.lock().take(topic);
             for message in early {
                 let queued = self.offer(&message.publication(), limits, memory, batch, gone);
-                if queued.matching == queued.full + queued.no_memory {
+                if queued.matching == 0 {
+                    // It has gone again.
+                    self.services.unserved(topic);
                     gone.push((message, Undeliverable::Unserved));
+                } else if queued.matching == queued.full + queued.no_memory {
+                    gone.push((message, Undeliverable::NoRoom));
                 }
             }
         }
@@ -328,6 +332,7 @@ mod tests {
         // The tick's time was taken before both of them came.
         assert!(queues.sweep(0, &limits, &mut Batch::new()).is_empty());
     }
+
     #[test]
     fn what_a_queue_come_meanwhile_has_no_room_for_is_given_up_and_not_lost() {
         let limits = Limits::default();
@@ -342,6 +347,6 @@ mod tests {
         let one = Limits { max_messages: 1, ..limits };
         queues.settle_early("req/backend/a", &one, &memory, &mut Batch::new(), &mut gone);
         assert_eq!(queues.waiting(), 1);
-        assert!(matches!(&gone[..], [(message, Undeliverable::Unserved)] if message.payload() == b"y"));
+        assert!(matches!(&gone[..], [(message, Undeliverable::NoRoom)] if message.payload() == b"y"));
     }
 }

@@ -99,14 +99,14 @@ impl Services {
     }
 
     /// All of them with the filters of their queues; last the one for all the
-    /// others, without a filter, if it was needed.
+    /// others, without a filter, if some are or were.
     pub fn list(&self) -> Vec<(Option<Box<str>>, Arc<ServiceStats>)> {
         let services = self.by_filter.read();
         let known = services.iter().filter(|(_, stats)| !is_forgotten(stats));
         let mut all: Vec<_> = known.map(|(filter, stats)| (Some(filter.clone()), Arc::clone(stats))).collect();
         drop(services);
         all.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-        if self.other.calls.get() > 0 {
+        if self.other.calls.get() > 0 || Arc::strong_count(&self.other) > 1 {
             all.push((None, Arc::clone(&self.other)));
         }
         all

@@ -108,7 +108,7 @@ fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
     let (layer, lines) = config.framework.log.then(log_lines).unzip();
     logging::start(&config.log, layer)?;
     limits::raise_open_files();
-    limits::forbid_own_core_dump();
+    let core = limits::forbid_core_dumps_for_now();
     // Before anything else, so that whatever comes of it, it is cleared away.
     let mut folder = Folder::new()?;
     let runtime = serve::runtime(config.threads)?;
@@ -120,7 +120,10 @@ fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
     let addresses = Addresses::new(&config, &skep);
     folder.fill(&addresses)?;
 
-    let command = Command::new(command).variables(addresses.variables()).variable(folder::VARIABLE, folder.path());
+    let command = Command::new(command)
+        .core_limit(core)
+        .variables(addresses.variables())
+        .variable(folder::VARIABLE, folder.path());
     let running = match command.start() {
         Ok(running) => running,
         Err(refused) => {
@@ -131,6 +134,7 @@ fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
     folder.warn_of(running.group());
     let instance = Instance::new(&runtime, skep, running.signals());
     let status = running.wait().context("the end of the command can't be waited for");
+    folder.forget_group();
     // While there are buses yet, so that workers can leave in good order.
     #[cfg(target_os = "linux")]
     left::end(folder.path());

@@ -21,13 +21,14 @@ pub fn forbid_core_dumps() {
     }
 }
 
-/// The same for a process that starts others, which inherit the limit, and whose
-/// dumps are theirs.
-pub fn forbid_own_core_dump() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
-        debug!(%error, "core dumps of skep itself can't be ruled out");
+/// The same for a process that starts others, whose dumps are theirs: they may be
+/// given back the limit that was, which this gives.
+pub fn forbid_core_dumps_for_now() -> Rlimit {
+    let before = getrlimit(Resource::Core);
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(NO_CORE), ..before.clone() }) {
+        debug!(%error, "the limit on core dumps stays as it is");
     }
+    before
 }
 
 /// Raises the limit on open files to what the system allows at most; it is

@@ -236,7 +236,7 @@ impl Run {
                     // What was read together with the end is not lost with it.
                     let events: Vec<_> = events.state.events.drain(..).collect();
                     events.into_iter().for_each(|event| self.event(event));
-                    return End::Lost(explain(error, &self.options));
+                    return End::Lost(explain(error, &self.options, self.link.is_none()));
                 }
             }
         }

@@ -10,7 +10,8 @@ use super::options::Options;
 /// something else, or hangs up.
 const NO_TLS: [&str; 2] = ["InvalidContentType", "handshake eof"];
 
-pub fn explain(error: ConnectionError, options: &Options) -> ConnectError {
+/// `connecting`: nothing has been answered yet, so the URL may be of another port.
+pub fn explain(error: ConnectionError, options: &Options, connecting: bool) -> ConnectError {
     match error {
         ConnectionError::ConnectionRefused(code) => ConnectError::Refused(match code {
             ConnectReturnCode::BadUserNamePassword => "unknown user or wrong password".into(),
@@ -26,9 +27,11 @@ pub fn explain(error: ConnectionError, options: &Options) -> ConnectError {
         }
         ConnectionError::Timeout(_) => ConnectError::Timeout(options.connect_timeout),
         ConnectionError::Io(error) => ConnectError::Failed(error.to_string()),
-        ConnectionError::MqttState(StateError::Deserialization(error)) => ConnectError::Failed(format!(
-            "what comes is no MQTT ({error}); mqtt:// is for MQTT over TCP, mqtts:// for a port with TLS, ws:// and wss:// for WebSocket"
-        )),
+        ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted) if connecting => {
+            let said = "no MQTT is answered; mqtt:// is for MQTT over TCP, mqtts:// for a port with TLS, ws:// and wss:// for \
+                        WebSocket";
+            ConnectError::Failed(said.into())
+        }
         other => {
             let text = other.to_string();
             ConnectError::Failed(match (other, options.is_tls()) {

@@ -253,6 +253,7 @@ impl Hook for Calls {
             Undeliverable::Unserved => jsonrpc::NOT_AVAILABLE,
             Undeliverable::SetAside => jsonrpc::KILLED_WORKERS,
             Undeliverable::Expired => jsonrpc::REQUEST_TIMEOUT,
+            Undeliverable::NoRoom => jsonrpc::OVERLOADED,
             Undeliverable::TooLarge => jsonrpc::TOO_LARGE,
         };
         let Some(topic) = response_topic(message.properties()) else { return };

@@ -231,7 +231,7 @@ fn what_the_command_leaves_in_the_background_ends_with_it() {
     let text = text(&output);
     assert_eq!(text.lines().count(), 3, "{output:?}");
     for pid in text.lines() {
-        assert!(!is_there(pid), "{pid} of {text}");
+        wait_until("it has ended", || !is_there(pid));
     }
 }
 
@@ -251,6 +251,31 @@ fn when_skep_is_killed_so_is_what_runs_in_the_background() {
         wait_until("it has ended", || !is_there(pid));
     }
     wait_until("the temporary files are gone", || temporary_files(&command.dir).is_empty());
+}
+
+/// The inner one has a process of its own that clears up, which the outer one
+/// leaves alone.
+#[test]
+#[cfg(target_os = "linux")]
+fn when_the_outer_of_two_is_killed_nothing_stays_of_the_inner_either() {
+    let inner = format!(r#"'{}' exec -- sh -c 'setsid sleep 100 & echo $!; sleep 100'"#, env!("CARGO_BIN_EXE_skep"));
+    let mut command = running(&inner);
+    command.signal(Signal::KILL);
+    assert_eq!(command.child.wait().unwrap().signal(), Some(9));
+    wait_until("what the inner one left has ended", || !is_there(&command.said));
+    wait_until("the temporary files of both are gone", || temporary_files(&command.dir).is_empty());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_process_that_clears_up_touches_no_folder_but_those_of_skep_exec() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut innocent = Command::new("sleep").arg("100").env("BEEKEEPER_CONFIG_DIR", dir.path()).spawn().unwrap();
+    let mut reap = skep(&["reap", dir.path().to_str().unwrap()]);
+    assert!(!reap.command.stdin(Stdio::null()).status().unwrap().success());
+    assert!(dir.path().exists() && innocent.try_wait().unwrap().is_none());
+    innocent.kill().unwrap();
+    innocent.wait().unwrap();
 }
 
 #[test]

@@ -246,7 +246,8 @@ fn a_url_with_tls_for_a_port_without_or_the_other_way_round_is_told_so() {
     };
     let (with, without) = (skep.frontend(), skep.address(Kind::Frontend, Transport::Ws));
     for (url, what) in [
-        (format!("mqtt://{with}"), "no MQTT"),
+        (format!("mqtt://{with}"), "no MQTT is answered"),
+        (format!("mqtt://{without}"), "no MQTT is answered"),
         (format!("ws://{with}/mqtt"), "no HTTP"),
         (format!("mqtts://{without}"), "TLS is not answered"),
         (format!("wss://{without}/mqtt"), "TLS is not answered"),

@@ -42,8 +42,12 @@ fn resident_bytes() -> Option<u64> {
 }
 
 fn open_files() -> Option<u64> {
-    // The list is an open file itself while it is read.
-    Some((fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1))
+    match fs::metadata("/proc/self/fd").ok()?.len() {
+        // Before Linux 6.2, which tells the number as the size. The list is an open
+        // file itself while it is read.
+        0 => Some((fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1)),
+        files => Some(files),
+    }
 }
 
 fn tasks() -> Option<u64> {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, setrlimit, waitid,
+};
 
 /// What is passed on. Those by which a terminal stops and continues a job reach
 /// the command as they reach us, since it is of the same job.
@@ -70,6 +72,14 @@ impl Command {
 
     pub fn variables(mut self, variables: Vec<(&'static str, String)>) -> Command {
         self.command.envs(variables);
+        self
+    }
+
+    /// Gives it that limit on core dumps, in place of ours.
+    pub fn core_limit(mut self, limit: Rlimit) -> Command {
+        // SAFETY: one system call between fork and exec, which neither allocates
+        // nor locks.
+        unsafe { self.command.pre_exec(move || Ok(setrlimit(Resource::Core, limit.clone())?)) };
         self
     }
 

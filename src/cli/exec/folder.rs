@@ -78,7 +78,12 @@ impl Folder {
 
     /// Has that process group end, too, if we are killed.
     pub fn warn_of(&mut self, group: Option<Pid>) {
-        self.reaper.tell(group);
+        self.reaper.tell(group.map_or(0, Pid::as_raw_pid));
+    }
+
+    /// The leader of that group has been waited for: the number may be another's.
+    pub fn forget_group(&mut self) {
+        self.reaper.tell(0);
     }
 }
 
@@ -115,6 +120,9 @@ impl Reaper {
         let own = std::env::current_exe().context("skep does not find its own program")?;
         let mut command = Command::new(own);
         command.arg(reap::COMMAND).arg(folder);
+        // It has to outlive us, also if we run within another skep exec, which
+        // ends what names its folder.
+        command.env_remove(VARIABLE);
         // What is sent to all of a job is not for it.
         command.process_group(0);
         // Nor may it keep those waiting who read our output to its end.
@@ -124,10 +132,11 @@ impl Reaper {
         Ok(Reaper { child, life })
     }
 
-    fn tell(&mut self, group: Option<Pid>) {
-        if let (Some(life), Some(group)) = (&mut self.life, group) {
+    /// `group`: 0 for none.
+    fn tell(&mut self, group: i32) {
+        if let Some(life) = &mut self.life {
             // One that has been killed by somebody clears nothing up.
-            let _ = writeln!(life, "{}", group.as_raw_pid());
+            let _ = writeln!(life, "{group}");
         }
     }
 

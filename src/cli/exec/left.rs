@@ -15,7 +15,8 @@ use super::folder::VARIABLE;
 
 /// How long those that were asked to end have for it, and those that were killed.
 const PATIENCE: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_millis(10);
+/// First pause before looking again, and the longest: a look is at all processes.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
 /// Asks them to end, and ends those that don't.
 pub fn end(folder: &Path) {
@@ -32,6 +33,7 @@ pub fn kill(folder: &Path) {
 fn send_until_gone(folder: &Path, signal: Signal) {
     let mut told = BTreeSet::new();
     let until = Instant::now() + PATIENCE;
+    let mut pause = PAUSE.0;
     loop {
         let left = find(folder);
         if left.is_empty() || Instant::now() > until {
@@ -43,7 +45,8 @@ fn send_until_gone(folder: &Path, signal: Signal) {
                 let _ = pidfd_send_signal(process, signal);
             }
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE.1);
     }
 }
 
@@ -56,7 +59,8 @@ fn find(folder: &Path) -> Vec<(i32, OwnedFd)> {
     let left = ids.filter_map(|id: i32| {
         // First the handle, so that it is of the process that is looked at.
         let process = pidfd_open(Pid::from_raw(id)?, PidfdFlags::empty()).ok()?;
-        // Those of others can't be read, and are not ours.
+        // Those of others can't be read, nor can those of programs with rights of
+        // their own (set-uid) or with something to hide.
         let environment = fs::read(format!("/proc/{id}/environ")).ok()?;
         names_it(&environment).then_some((id, process))
     });

@@ -28,8 +28,12 @@ pub fn run(args: &ReapArgs) -> ExitCode {
     let mut said = String::new();
     // What came until then counts.
     let _ = std::io::stdin().lock().read_to_string(&mut said);
-    if said.lines().next_back() != Some(FAREWELL) {
-        let group = said.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
+    if !is_ours(&args.folder) {
+        return ExitCode::FAILURE;
+    }
+    let last = said.lines().next_back();
+    if last != Some(FAREWELL) {
+        let group = last.and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
         // The command has been killed by the system; the others go with it.
         if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
@@ -41,10 +45,14 @@ pub fn run(args: &ReapArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+fn is_ours(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(PREFIX))
+}
+
 /// Removes a folder that skep exec has made, and nothing else.
 pub fn remove(folder: &Path) {
-    let name = folder.file_name().and_then(|name| name.to_str());
-    if !name.is_some_and(|name| name.starts_with(PREFIX)) {
+    if !is_ours(folder) {
         return;
     }
     let until = Instant::now() + PATIENCE;
