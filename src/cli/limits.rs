@@ -25,7 +25,7 @@ pub fn forbid_core_dumps() {
 /// given back the limit that was, which this gives.
 pub fn forbid_core_dumps_for_now() -> Rlimit {
     let before = getrlimit(Resource::Core);
-    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(NO_CORE), ..before.clone() }) {
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(NO_CORE), ..before }) {
         debug!(%error, "the limit on core dumps stays as it is");
     }
     before

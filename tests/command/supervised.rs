@@ -53,7 +53,7 @@ fn with_core_dumps(mut skep: Skep) -> Skep {
     let own = getrlimit(Resource::Core);
     // SAFETY: one system call between fork and exec, which neither allocates nor locks.
     unsafe {
-        skep.command.pre_exec(move || Ok(setrlimit(Resource::Core, Rlimit { current: own.maximum, ..own.clone() })?));
+        skep.command.pre_exec(move || Ok(setrlimit(Resource::Core, Rlimit { current: own.maximum, ..own })?));
     }
     skep
 }

@@ -79,7 +79,7 @@ impl Command {
     pub fn core_limit(mut self, limit: Rlimit) -> Command {
         // SAFETY: one system call between fork and exec, which neither allocates
         // nor locks.
-        unsafe { self.command.pre_exec(move || Ok(setrlimit(Resource::Core, limit.clone())?)) };
+        unsafe { self.command.pre_exec(move || Ok(setrlimit(Resource::Core, limit)?)) };
         self
     }
 
