@@ -13,15 +13,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use skep::bindings::{Binding, Bindings, JournalError, OpenError, Settings, set_aside};
+use support::metrics::Metrics;
 use support::rpc::{binding, json_of, notification, router_call, send_router_call};
-use support::{Client, Instance, Login, PATIENCE, id, wait_until};
+use support::{Client, Instance, Login, PATIENCE, http, id, wait_until};
 
 /// The real program, on ports of the system's choice.
 struct Process {
     child: Child,
     backend: SocketAddr,
     frontend: SocketAddr,
-    admin: String,
+    admin: SocketAddr,
 }
 
 impl Process {
@@ -51,31 +52,19 @@ impl Process {
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut backend, mut frontend, mut admin) = (None, None, None);
         for line in lines.map(|line| line.expect("a line of text")) {
-            let address = line.split("mqtt://").nth(1).and_then(|address| address.trim().parse().ok());
+            let address = line.split("://").nth(1).and_then(|address| address.trim_end_matches('/').parse().ok());
             match line.split_whitespace().next() {
                 Some("backend") => backend = address,
                 Some("frontend") if frontend.is_none() => frontend = address,
-                Some("admin") => admin = line.split_whitespace().nth(1).map(str::to_owned),
+                Some("admin") => admin = address,
                 _ => {}
             }
-            if let (Some(backend), Some(frontend), Some(admin)) = (backend, frontend, &admin) {
-                return Process { child, backend, frontend, admin: admin.clone() };
+            if let (Some(backend), Some(frontend), Some(admin)) = (backend, frontend, admin) {
+                return Process { child, backend, frontend, admin };
             }
         }
         let ended = child.wait().expect("it has ended");
         panic!("it ended ({ended}) without saying where it listens");
-    }
-
-    /// What its admin listener has at that path.
-    fn admin(&self, path: &str) -> String {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let mut reply = agent.get(format!("{}{path}", self.admin)).call().expect("a reply");
-        reply.body_mut().read_to_string().expect("text")
-    }
-
-    fn metric(&self, name: &str) -> Option<f64> {
-        let metrics = self.admin("metrics");
-        metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// Lets no file of the process grow past so many bytes; `None`: any size.
@@ -448,9 +437,10 @@ fn binds_work_again_once_the_disk_has_room_again() {
         assert_eq!(user.message().text(), "still there?");
         assert_eq!(sender.publish_acked(notification(Some(&format!("user-{refused}")), "?")), 0x10);
         // Only what is on disk counts as that.
-        assert_eq!(skep.metric("skep_bindings_changes_total"), Some(answered.len() as f64));
-        assert!(skep.metric("skep_bindings_write_errors_total") > Some(0.0));
-        let ready = skep.admin("readyz");
+        let metrics = Metrics::at(skep.admin);
+        assert_eq!(metrics.value("skep_bindings_changes_total", &[]), answered.len() as f64);
+        assert!(metrics.value("skep_bindings_write_errors_total", &[]) > 0.0);
+        let (_, ready) = http::get(skep.admin, "/readyz");
         assert!(ready.contains("can't be written"), "{ready}");
         // It goes on refusing while there is no room.
         std::thread::sleep(Duration::from_millis(1_200));

@@ -166,11 +166,7 @@ fn a_client_that_comes_back_to_much_that_was_held_is_not_taken_for_slow() {
     let skep = instance();
     let caller = id("back");
     let login = || Login::new(&caller).user("frontend", "abc123").expiry(3600).receive_maximum(1);
-    let mut client = Client::connect(skep.frontend(), login());
-    client.subscribe(&format!("priv/{caller}"), 1);
-    client.kill();
-    let frontend = &skep.skep().frontends()[0];
-    support::wait_until("it is away", || frontend.sessions_away() == 1);
+    skep.leave_mailbox(&caller, login());
     let mut worker = skep.worker("worker");
     let response = |n: u16| {
         let payload = format!("{n} {}", "x".repeat(BACKLOG / 10));

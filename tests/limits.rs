@@ -54,12 +54,10 @@ fn reached(skep: &Instance, bus: &str, limits: &[(&str, u64)]) {
 /// often: what the system itself would retain may come to it, too.
 #[track_caller]
 fn reached_at_all(skep: &Instance, bus: &str, limit: &str) {
-    let label = format!("limit=\"{limit}\"");
     wait_until(&format!("{limit} is counted, and nothing else"), || {
         let metrics = Metrics::of(skep);
-        let is_it = |labels: &str| labels.split(',').any(|own| own == label);
         let series = metrics.all("skep_limits_reached_total", &[bus]);
-        series.iter().all(|series| (series.value > 0.0) == is_it(&series.labels))
+        series.iter().all(|series| (series.value > 0.0) == (series.label("limit") == Some(limit)))
     });
 }
 
@@ -457,10 +455,7 @@ fn what_is_held_for_a_client_that_is_away_goes_when_its_time_is_over() {
     let skep = Instance::start();
     let name = id("away");
     let login = || Login::new(&name).user("frontend", "abc123").expiry(3_600);
-    let mut client = Client::connect(skep.frontend(), login());
-    client.subscribe(&format!("priv/{name}"), 1);
-    client.kill();
-    wait_until("it is away", || frontend(&skep).sessions_away() == 1);
+    skep.leave_mailbox(&name, login());
     let mut worker = skep.worker("worker");
     let response = |payload: Vec<u8>| {
         Message::new("res/frontend-1-1", payload).qos(1).with("addr", &format!("priv/{name}@frontend-1"))
@@ -481,10 +476,7 @@ fn so_many_bytes_are_held_for_a_client_that_is_away() {
     let skep = frontend_with(|bus| bus.sessions.max_held_bytes = 50_000);
     let name = id("away");
     let login = || Login::new(&name).user("frontend", "abc123").expiry(3_600);
-    let mut client = Client::connect(skep.frontend(), login());
-    client.subscribe(&format!("priv/{name}"), 1);
-    client.kill();
-    wait_until("it is away", || frontend(&skep).sessions_away() == 1);
+    skep.leave_mailbox(&name, login());
     let mut worker = skep.worker("worker");
     let addr = format!("priv/{name}@frontend-1");
     // The third began below the limit.

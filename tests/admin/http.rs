@@ -1,12 +1,12 @@
 //! HTTP as far as the tests need it, so that they can send what no library does.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
+use crate::support::Instance;
+use crate::support::http::exchange;
 use crate::support::metrics::Metrics;
-use crate::support::{Instance, PATIENCE};
 
 /// An answer.
 #[derive(Debug)]
@@ -45,21 +45,15 @@ pub fn admin(skep: &Instance) -> Admin {
 
 impl Admin {
     pub fn send(&self, head: &str, body: &str) -> Reply {
-        let mut socket = TcpStream::connect(self.0).expect("the listener accepts");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-        let request = format!("{head}\r\nConnection: close\r\n{length}\r\n{body}");
-        socket.write_all(request.as_bytes()).expect("the listener reads");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("an answer of text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let (head, body) = exchange(self.0, &format!("{head}\r\nConnection: close\r\n{length}\r\n{body}"));
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
         let headers = lines.filter_map(|line| line.split_once(": "));
         Reply {
             status: status.parse().expect("a number"),
             headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
-            body: body.to_owned(),
+            body,
         }
     }
 

@@ -75,12 +75,8 @@ fn the_page_has_every_value_of_a_label_that_has_few_and_no_other() {
     let _clients = make_calls(&skep, "myapp.str", 1);
     let served = Metrics::of(&skep);
     let served = |name: &str, label: &str| -> BTreeSet<String> {
-        let series = served.all(name, &[]);
-        let of = |labels: &str| {
-            let value = labels.split(',').find_map(|one| one.strip_prefix(label)?.strip_prefix("=\""));
-            value.expect("a value").trim_end_matches('"').to_owned()
-        };
-        series.into_iter().map(|series| of(&series.labels)).collect()
+        let series = served.all(name, &[]).into_iter();
+        series.map(|series| series.label(label).expect("a value").to_owned()).collect()
     };
     let (_, kinds) = PAGE.split_once("`kind` is ").expect("what kinds there are");
     let kinds = values(kinds.lines().next().expect("a line"));

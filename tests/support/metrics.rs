@@ -1,12 +1,11 @@
 //! What a skep serves at `/metrics`, read over HTTP and taken apart.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Instance, PATIENCE};
+use super::{Instance, PATIENCE, http};
 
 /// The values of one moment.
 pub struct Metrics(Vec<Series>);
@@ -20,6 +19,12 @@ pub struct Series {
 }
 
 impl Series {
+    /// The value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        let value = self.labels.split(',').find_map(|one| one.strip_prefix(name)?.strip_prefix("=\""));
+        value.map(|value| value.trim_end_matches('"'))
+    }
+
     /// `labels`: each as it is served, such as `reason="wrong"`.
     fn is(&self, name: &str, labels: &[&str]) -> bool {
         self.name == name && labels.iter().all(|label| self.labels.split(',').any(|own| own == *label))
@@ -29,15 +34,9 @@ impl Series {
 impl Metrics {
     /// What the admin listener there says now.
     pub fn at(admin: SocketAddr) -> Metrics {
-        let mut socket = TcpStream::connect(admin).expect("the admin listener accepts");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
-        let request = format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
-        socket.write_all(request.as_bytes()).expect("the admin listener reads");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("an answer of text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let (head, body) = http::get(admin, "/metrics");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        Metrics::parse(body)
+        Metrics::parse(&body)
     }
 
     pub fn of(skep: &Instance) -> Metrics {
@@ -73,16 +72,12 @@ impl Metrics {
 /// `label`, these have come to these values, while all others are still 0.
 #[track_caller]
 pub fn wait_until_counted(skep: &Instance, of: &[&str], family: &str, label: &str, expected: &[(&str, f64)]) {
-    let of_label = |labels: &str| {
-        let value = labels.split(',').find_map(|one| one.strip_prefix(label)?.strip_prefix("=\""));
-        value.map(|value| value.trim_end_matches('"').to_owned())
-    };
     let expected: BTreeMap<_, _> = expected.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect();
     let until = Instant::now() + PATIENCE;
     loop {
         let metrics = Metrics::of(skep);
         let counting = metrics.all(family, of).into_iter().filter(|series| series.value > 0.0);
-        let counted = counting.filter_map(|series| Some((of_label(&series.labels)?, series.value))).collect();
+        let counted = counting.filter_map(|series| Some((series.label(label)?.to_owned(), series.value))).collect();
         if expected == counted {
             return;
         }

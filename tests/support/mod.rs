@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub mod client;
+pub mod http;
 pub mod metrics;
 pub mod process;
 pub mod rpc;
@@ -122,6 +123,15 @@ impl Instance {
         let mut user = Client::connect(self.frontend(), Login::new(id).user("frontend", "abc123"));
         user.subscribe(&format!("priv/{id}"), 1);
         user
+    }
+
+    /// A client of the first frontend subscribes to its mailbox and breaks off; until
+    /// it is away, as the only one.
+    pub fn leave_mailbox(&self, id: &str, login: Login) {
+        let mut client = Client::connect(self.frontend(), login);
+        client.subscribe(&format!("priv/{id}"), 1);
+        client.kill();
+        wait_until("it is away", || self.skep().frontends()[0].sessions_away() == 1);
     }
 
     pub fn stop(mut self) {
