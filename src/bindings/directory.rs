@@ -24,11 +24,8 @@ pub fn make(dir: &Path) -> io::Result<()> {
     if mode & 0o007 == 0 {
         return Ok(());
     }
-    let closed = match mode & SPECIAL == 0 && is_for_us_alone(dir)? {
-        true => fs::set_permissions(dir, Permissions::from_mode(0o700)).is_ok(),
-        false => false,
-    };
-    if closed {
+    let is_ours = mode & SPECIAL == 0 && is_for_us_alone(dir)?;
+    if is_ours && fs::set_permissions(dir, Permissions::from_mode(0o700)).is_ok() {
         tracing::info!("the data directory {} is closed to others: mode 700, was {:o}", dir.display(), mode & 0o777);
     } else {
         tracing::warn!(

@@ -87,7 +87,7 @@ impl Bus {
         let memory = &self.0.common.memory;
         let mut gone = GivenUp::new();
         let mut queued = self.0.queues.offer(publication, limits, memory, batch, &mut gone);
-        published.reached += queued.matching - queued.full - queued.no_memory;
+        published.reached += queued.taken();
         if queued.matching == 0 && self.awaits_service(publication.topic) {
             match self.0.queues.keep_early(publication, clock::now_us(), limits, memory) {
                 Ok(()) => {

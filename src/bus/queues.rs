@@ -54,6 +54,13 @@ pub struct Queued {
     pub no_memory: usize,
 }
 
+impl Queued {
+    /// Queues that took it.
+    pub fn taken(&self) -> usize {
+        self.matching - self.full - self.no_memory
+    }
+}
+
 impl Default for Table {
     fn default() -> Self {
         Table { by_topic: FilterTree::new(), by_name: AHashMap::new() }
@@ -223,7 +230,7 @@ impl Queues {
                     // It has gone again.
                     self.services.unserved(topic);
                     gone.push((message, Undeliverable::Unserved));
-                } else if queued.matching == queued.full + queued.no_memory {
+                } else if queued.taken() == 0 {
                     gone.push((message, Undeliverable::NoRoom));
                 }
             }

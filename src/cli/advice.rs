@@ -11,6 +11,11 @@ pub fn on(effective: &Effective) -> Vec<String> {
     advice
 }
 
+/// Says it in the log.
+pub fn log(effective: &Effective) {
+    on(effective).iter().for_each(|advice| tracing::warn!("{advice}"));
+}
+
 /// Which passwords stand in a settings file as they are, but for those of the
 /// sample, which are no secret.
 fn plain_passwords(effective: &Effective) -> Vec<String> {

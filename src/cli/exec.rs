@@ -14,7 +14,6 @@ use anyhow::Context;
 use skep::Skep;
 use skep::addresses::Addresses;
 use skep::config::{Config, Key};
-use skep::framework::log_lines;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -105,8 +104,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn execute(command: &[OsString], config: Config) -> anyhow::Result<u8> {
-    let (layer, lines) = config.framework.log.then(log_lines).unzip();
-    logging::start(&config.log, layer)?;
+    let lines = logging::start(&config)?;
     limits::raise_open_files();
     let core = limits::forbid_core_dumps_for_now();
     // Before anything else, so that whatever comes of it, it is cleared away.

@@ -3,18 +3,20 @@
 use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
-use skep::config::{Log, LogFormat};
-use skep::framework::LogLayer;
+use skep::config::{Config, LogFormat};
+use skep::framework::{LogLines, log_lines};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
-/// Sends records where people and programs look for them, from now on; and to
-/// the framework's tools, if they get a layer of their own.
+/// Sends records where people and programs look for them, from now on; gives back
+/// those for the framework's tools, unless the settings leave them out.
 ///
 /// # Errors
 /// If the filter isn't one; settings that were checked have a good one.
-pub fn start(log: &Log, tools: Option<LogLayer>) -> anyhow::Result<()> {
+pub fn start(config: &Config) -> anyhow::Result<Option<LogLines>> {
+    let log = &config.log;
+    let (tools, lines) = config.framework.log.then(log_lines).unzip();
     let filter =
         EnvFilter::try_new(&log.filter).with_context(|| format!("the log filter {:?} can't be used", log.filter))?;
     let records = fmt::layer().with_writer(stderr);
@@ -24,7 +26,8 @@ pub fn start(log: &Log, tools: Option<LogLayer>) -> anyhow::Result<()> {
         LogFormat::Auto => records.with_ansi(colours()).boxed(),
     };
     let started = registry().with(filter).with(records).with(tools).try_init();
-    started.map_err(|error| anyhow::anyhow!("the log can't be started: {error}"))
+    started.map_err(|error| anyhow::anyhow!("the log can't be started: {error}"))?;
+    Ok(lines)
 }
 
 /// On a terminal, unless its owner asks all programs for none.

@@ -171,7 +171,7 @@ impl Answers {
         let request = request.unwrap_or_default();
         let done = load().and_then(|effective| {
             let reloaded = skep.reload(&effective.config).map_err(|error| error.to_string())?;
-            super::advice::on(&effective).iter().for_each(|advice| warn!("{advice}"));
+            super::advice::log(&effective);
             Ok(reloaded)
         });
         let outcome = match done {

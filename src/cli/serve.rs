@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use skep::addresses::Addresses;
 use skep::config::{Config, Effective, LogFormat};
-use skep::framework::{LogLines, log_lines};
+use skep::framework::LogLines;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -80,12 +80,11 @@ fn start(args: &Args) -> anyhow::Result<u8> {
     let origin = args.origin.watch();
     let effective = args.load()?;
     let config = effective.config.clone();
-    let (layer, lines) = config.framework.log.then(log_lines).unzip();
-    logging::start(&config.log, layer)?;
+    let lines = logging::start(&config)?;
     limits::forbid_core_dumps();
     limits::raise_open_files();
     limits::warn_if_too_few(&config);
-    advice::on(&effective).iter().for_each(|advice| warn!("{advice}"));
+    advice::log(&effective);
     let runtime = runtime(config.threads)?;
     let status = runtime.block_on(serve(args, config, lines, ready, origin));
     // A task that doesn't end by itself can't keep the process.

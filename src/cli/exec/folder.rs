@@ -99,10 +99,10 @@ impl Drop for Folder {
 fn remove_orphans() {
     let Ok(entries) = std::env::temp_dir().read_dir() else { return };
     for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(reap::PREFIX));
+        let folder = entry.path();
         let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
-        if is_ours && age().is_some_and(|age| age > UNLOCKED) && !is_locked(&entry.path()) {
-            reap::remove(&entry.path());
+        if reap::is_ours(&folder) && age().is_some_and(|age| age > UNLOCKED) && !is_locked(&folder) {
+            reap::remove(&folder);
         }
     }
 }

@@ -45,7 +45,8 @@ pub fn run(args: &ReapArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn is_ours(folder: &Path) -> bool {
+/// By its name.
+pub fn is_ours(folder: &Path) -> bool {
     let name = folder.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| name.starts_with(PREFIX))
 }
